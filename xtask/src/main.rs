@@ -48,6 +48,9 @@ enum Command {
         #[arg(trailing_var_arg = true, required = true)]
         command: Vec<String>,
     },
+    /// Inflate and hash layer files: the baseline of bench
+    #[command(hide = true)]
+    Floor(bench::FloorArgs),
     /// Run a command and print its time and memory as JSON (used by bench)
     #[command(hide = true)]
     Measure(measure::MeasureArgs),
@@ -66,6 +69,7 @@ fn main() -> Result<()> {
             let (program, rest) = command.split_first().context("no command")?;
             shell::run(servers.apply(&mut shell::command(program, rest)))
         }
+        Command::Floor(args) => bench::floor(&args),
         Command::Measure(args) => measure::run(&args),
     }
 }

@@ -29,7 +29,7 @@ pub struct Measured {
     pub code: i32,
 }
 
-/// The hidden command: runs, waits, prints one JSON line to standard error's sibling, fd 1.
+/// The hidden command: runs, waits, prints one JSON line.
 pub fn run(args: &MeasureArgs) -> Result<()> {
     let (program, rest) = args.command.split_first().context("no command")?;
     let start = Instant::now();
