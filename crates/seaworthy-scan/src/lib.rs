@@ -10,11 +10,13 @@
 //! [`catalogers::ANALYZERS`].
 
 mod analyzer;
+mod bytes;
 pub mod catalogers;
 mod coalesce;
 mod interest;
 mod layer;
 mod memory_layer;
+mod problems;
 mod read;
 mod set;
 
@@ -22,4 +24,5 @@ pub use analyzer::{Analyzer, FileMeta, Interest, MAX_OVERLAP, Reader, Sink, Stre
 pub use coalesce::{coalesce, merged_usr_alias};
 pub use layer::scan_layer;
 pub use memory_layer::MemoryLayer;
+pub use problems::ProblemList;
 pub use set::AnalyzerSet;

@@ -3,7 +3,11 @@
 //! One file per format, each exporting `ANALYZER`; the list below is the only other place
 //! to touch.
 
+pub mod go_binary;
+pub mod node;
 pub mod os_release;
+pub mod python;
+pub mod rpm;
 mod text;
 
 use crate::Analyzer;
@@ -12,4 +16,10 @@ use crate::Analyzer;
 #[rustfmt::skip]
 pub const ANALYZERS: &[Analyzer] = &[
     os_release::ANALYZER,
+    rpm::ANALYZER,
+    rpm::WAL_ANALYZER,
+    rpm::MANIFEST_ANALYZER,
+    python::ANALYZER,
+    node::ANALYZER,
+    go_binary::ANALYZER,
 ];
