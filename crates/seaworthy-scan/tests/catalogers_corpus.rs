@@ -251,8 +251,13 @@ fn alma_images_hold_the_known_packages_and_files() {
     assert_eq!(images, 2);
 }
 
+/// A row of name, epoch, version, release, architecture and source rpm.
 fn image_package(package: &Value) -> String {
-    package.to_string()
+    let fields: Vec<&str> = package.as_str().expect("a row").split('\t').collect();
+    match fields[1] {
+        "(none)" | "0" => format!("{} {}-{}", fields[0], fields[2], fields[3]),
+        epoch => format!("{} {epoch}:{}-{}", fields[0], fields[2], fields[3]),
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) struct Segment {
     pub(super) file: Range<u64>,
     /// Where the first of them lies in memory.
     pub(super) address: u64,
-    /// Whether it holds code: no build info lies there.
+    /// Whether it holds code and nothing else: no build info lies there.
     pub(super) executable: bool,
 }
 
@@ -83,6 +83,7 @@ fn elf(head: &[u8]) -> Option<Vec<Segment>> {
         return None;
     }
     let mut out = Vec::new();
+    let mut constants_apart = false;
     for i in 0..count {
         let at = table.checked_add(i * size)?;
         slice(head, at, size)?;
@@ -94,13 +95,20 @@ fn elf(head: &[u8]) -> Option<Vec<Segment>> {
         } else {
             (at + 24, at + 4, at + 8, at + 16)
         };
-        let executable = endian.u32(head, flags)? & 1 != 0;
+        let flags = endian.u32(head, flags)?;
+        constants_apart |= flags & 3 == 0;
         out.push(segment(
             word(offset)?,
             word(file_size)?,
             word(address)?,
-            executable,
+            flags & 1 != 0,
         ));
+    }
+    if !constants_apart {
+        // Linkers before binutils 2.31 (2018) put constants and code in one segment.
+        for segment in &mut out {
+            segment.executable = false;
+        }
     }
     Some(out)
 }
@@ -156,18 +164,17 @@ fn mach_o(head: &[u8]) -> Option<Vec<Segment>> {
                 endian.u64(head, at + 40)?,
                 endian.u64(head, at + 48)?,
                 endian.u64(head, at + 24)?,
-                endian.u32(head, at + 60)?,
             )),
             SEGMENT => Some((
                 u64::from(endian.u32(head, at + 32)?),
                 u64::from(endian.u32(head, at + 36)?),
                 u64::from(endian.u32(head, at + 24)?),
-                endian.u32(head, at + 44)?,
             )),
             _ => None,
         };
-        if let Some((offset, size, address, protection)) = found {
-            out.push(segment(offset, size, address, protection & 4 != 0));
+        if let Some((offset, size, address)) = found {
+            // Constants and code share `__TEXT`.
+            out.push(segment(offset, size, address, false));
         }
         at = at.checked_add(size)?;
     }
