@@ -3,6 +3,8 @@
 //! One file per format, each exporting `ANALYZER`; the list below is the only other place
 //! to touch.
 
+pub mod apk;
+pub mod dpkg;
 pub mod go_binary;
 pub mod node;
 pub mod os_release;
@@ -16,6 +18,8 @@ use crate::Analyzer;
 #[rustfmt::skip]
 pub const ANALYZERS: &[Analyzer] = &[
     os_release::ANALYZER,
+    dpkg::ANALYZER,
+    apk::ANALYZER,
     rpm::ANALYZER,
     rpm::WAL_ANALYZER,
     rpm::MANIFEST_ANALYZER,
