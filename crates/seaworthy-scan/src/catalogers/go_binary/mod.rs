@@ -15,8 +15,10 @@
 //! suits the newer form. For the older one the texts lie *before* the header that leads to
 //! them, in the read-only data; so on the way every text that could be one is kept: the
 //! module text is known by the marks around it, the Go version by its first bytes. What
-//! has the right place and length in the end is taken. Code is not searched at all, and
-//! nothing behind the last segment (symbols, debug information) is read.
+//! has the right place and length in the end is taken. Code is not searched at all, nothing
+//! behind the last segment (symbols, debug information) is read, and a program that can't
+//! be Go's by its head is searched for the two marks only. A hardened cgo program of
+//! before 1.18 without build ID thereby loses its Go version, and says so.
 //!
 //! Left out: fat Mach-O and XCOFF programs, and programs packed with UPX, which are
 //! reported.
@@ -32,7 +34,7 @@ use memchr::memmem::Finder;
 use seaworthy_core::{EvidenceItem, Meta, ProblemKind};
 
 pub use build_info::BuildInfo;
-use layout::Segment;
+use layout::{Layout, Segment};
 
 use crate::bytes::{Endian, slice};
 use crate::problems::ProblemList;
@@ -94,7 +96,7 @@ pub fn parse(bytes: &[u8], problems: &mut ProblemList) -> Option<BuildInfo> {
 #[derive(Default)]
 struct Scanner {
     /// `None` until the first window.
-    segments: Option<Vec<Segment>>,
+    layout: Option<Layout>,
     /// How much of the file has passed.
     seen: u64,
     /// Where the last segment ends: nothing comes behind it.
@@ -154,7 +156,7 @@ impl StreamReader for Scanner {
 
 impl Scanner {
     fn feed(&mut self, offset: u64, bytes: &[u8]) {
-        if self.segments.is_none() {
+        if self.layout.is_none() {
             self.begin(bytes);
         }
         if self.done {
@@ -183,7 +185,8 @@ impl Scanner {
     /// Reads the head of the file.
     fn begin(&mut self, head: &[u8]) {
         let upx = head.get(..UPX_HEAD.min(head.len())).unwrap_or_default();
-        let segments = layout::segments(head).unwrap_or_default();
+        let layout = layout::layout(head);
+        let segments = &layout.segments;
         self.packed = !segments.is_empty() && memchr::memmem::find(upx, b"UPX!").is_some();
         self.end = segments
             .iter()
@@ -191,7 +194,11 @@ impl Scanner {
             .max()
             .unwrap_or_default();
         self.done = segments.is_empty() || self.packed;
-        self.segments = Some(segments);
+        self.layout = Some(layout);
+    }
+
+    fn segments(&self) -> &[Segment] {
+        self.layout.as_ref().map_or(&[], |layout| &layout.segments)
     }
 
     /// The parts of a window that can hold build info: all segments but code. New bytes
@@ -199,9 +206,8 @@ impl Scanner {
     fn searched(&self, window: Range<u64>) -> Vec<Range<u64>> {
         let from = self.seen.saturating_sub(OVERLAP as u64).max(window.start);
         let mut parts: Vec<Range<u64>> = self
-            .segments
+            .segments()
             .iter()
-            .flatten()
             .filter(|segment| !segment.executable)
             .map(|segment| segment.file.start.max(from)..segment.file.end.min(window.end))
             .filter(|part| part.start < part.end)
@@ -235,6 +241,9 @@ impl Scanner {
                 .find_iter(part)
                 .find(|found| !known(place(*found)));
             self.modules_open = modules.map(keep);
+        }
+        if !self.layout.as_ref().is_some_and(|layout| layout.maybe_go) {
+            return;
         }
         for found in FIND_VERSION.find_iter(part) {
             if self.versions.len() >= MAX_VERSIONS {
@@ -314,9 +323,8 @@ impl Scanner {
     }
 
     fn segment_end(&self, at: u64) -> u64 {
-        self.segments
+        self.segments()
             .iter()
-            .flatten()
             .filter(|segment| segment.file.contains(&at))
             .map(|segment| segment.file.end)
             .max()
@@ -325,7 +333,7 @@ impl Scanner {
 
     /// The two texts an older header points to.
     fn follow(&self, pointers: &Pointers, data: &Piece) -> BuildInfo {
-        let segments = self.segments.as_deref().unwrap_or_default();
+        let segments = self.segments();
         let size = pointers.size;
         let text = |variable: u64| {
             let at = layout::file_offset(segments, variable)?;
