@@ -1,5 +1,6 @@
 //! Tests of the pass as its callers see it.
 
+mod archives;
 mod cache_processes;
 mod catalog;
 mod coalesce_law;
