@@ -5,6 +5,7 @@ mod cache_processes;
 mod catalog;
 mod coalesce_law;
 mod go_binary;
+mod hostile_text;
 mod images;
 mod layers;
 mod python_node;
