@@ -88,11 +88,24 @@ impl MemoryLayer {
             .push((ImagePath::new(path), kind, content.into()));
         self
     }
+
+    /// The paths of its regular files, in order.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let files = self
+            .entries
+            .iter()
+            .filter(|(_, kind, _)| *kind == EntryKind::File);
+        files.map(|(path, _, _)| path.as_str())
+    }
 }
 
 impl Layer for MemoryLayer {
     fn diff_id(&self) -> Option<&Digest> {
         self.diff_id.as_ref()
+    }
+
+    fn vouches_for_diff_id(&self) -> bool {
+        true
     }
 
     fn size_hint(&self) -> Option<u64> {
