@@ -190,6 +190,8 @@ fn every_image_gives_exactly_the_packages_of_its_index() {
                 line.truncate(line.rfind('\t').expect("fields"));
             }
         }
+        // rpm keeps its keys like packages; they are none.
+        expected.retain(|line| !line.starts_with("gpg-pubkey\t"));
         expected.sort();
         let os_packages = evidence.items.iter().filter_map(|item| item.package());
         let mut found: Vec<String> = os_packages
