@@ -32,6 +32,8 @@ pub(super) struct Layout {
     /// other program is linked dynamically and lacks the note with Go's build ID; a Go
     /// program is not, or has it.
     pub(super) maybe_go: bool,
+    /// Whether the note with Go's build ID is there, which Go has written since 1.5.
+    pub(super) go_note: bool,
 }
 
 /// Reads the head of an executable.
@@ -50,6 +52,7 @@ fn of_segments(segments: Vec<Segment>) -> Layout {
     Layout {
         segments,
         maybe_go: true,
+        go_note: false,
     }
 }
 
@@ -105,7 +108,7 @@ fn elf(head: &[u8]) -> Option<Layout> {
     }
     let mut out = Vec::new();
     let mut constants_apart = false;
-    let (mut dynamic, mut go_note) = (false, false);
+    let (mut dynamic, mut go_note, mut unseen_note) = (false, false, false);
     for i in 0..count {
         let at = table.checked_add(i * size)?;
         slice(head, at, size)?;
@@ -121,7 +124,10 @@ fn elf(head: &[u8]) -> Option<Layout> {
                 continue;
             }
             NOTE => {
-                go_note |= is_go_note(head, word(offset)?, word(file_size)?);
+                match is_go_note(head, word(offset)?, word(file_size)?) {
+                    Some(found) => go_note |= found,
+                    None => unseen_note = true,
+                }
                 continue;
             }
             _ => continue,
@@ -143,17 +149,16 @@ fn elf(head: &[u8]) -> Option<Layout> {
     }
     Some(Layout {
         segments: out,
-        maybe_go: go_note || !dynamic,
+        maybe_go: go_note || unseen_note || !dynamic,
+        go_note,
     })
 }
 
-/// Whether notes hold one by the name of Go; also where they lie behind the head.
-fn is_go_note(head: &[u8], offset: u64, size: u64) -> bool {
-    let range = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
-    match range.and_then(|(offset, size)| slice(head, offset, size)) {
-        Some(notes) => memchr::memmem::find(notes, b"Go\0\0").is_some(),
-        None => true,
-    }
+/// Whether notes hold one by the name of Go; `None` where they lie behind the head.
+fn is_go_note(head: &[u8], offset: u64, size: u64) -> Option<bool> {
+    let (offset, size) = (usize::try_from(offset).ok()?, usize::try_from(size).ok()?);
+    let notes = slice(head, offset, size)?;
+    Some(memchr::memmem::find(notes, b"Go\0\0").is_some())
 }
 
 fn pe(head: &[u8]) -> Option<Vec<Segment>> {

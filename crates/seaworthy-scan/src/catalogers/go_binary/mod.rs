@@ -20,8 +20,8 @@
 //! be Go's by its head is searched for the two marks only. A hardened cgo program of
 //! before 1.18 without build ID thereby loses its Go version, and says so.
 //!
-//! Left out: fat Mach-O and XCOFF programs, and programs packed with UPX, which are
-//! reported.
+//! Left out: fat Mach-O and XCOFF programs. Programs packed with UPX, and Go programs
+//! without build info, are reported.
 
 mod build_info;
 mod layout;
@@ -104,6 +104,8 @@ struct Scanner {
     packed: bool,
     done: bool,
     found: Option<BuildInfo>,
+    /// Whether the module text is there but can't be read.
+    modules_lost: bool,
     /// What follows the header that is being looked at.
     header: Option<Piece>,
     headers_tried: usize,
@@ -290,13 +292,16 @@ impl Scanner {
                     self.header = Some(piece);
                     return;
                 }
-                Header::Inline(info) => {
+                Header::Inline { info, cut_short } => {
+                    self.modules_lost = cut_short;
                     self.found = Some(info);
                     return;
                 }
                 Header::Pointers(pointers) => {
                     if complete || piece.bytes.len() >= MAX_DATA {
-                        self.found = Some(self.follow(&pointers, &piece));
+                        let (info, modules_lost) = self.follow(&pointers, &piece);
+                        self.modules_lost = modules_lost;
+                        self.found = Some(info);
                     } else {
                         self.header = Some(piece);
                     }
@@ -331,8 +336,8 @@ impl Scanner {
             .unwrap_or_default()
     }
 
-    /// The two texts an older header points to.
-    fn follow(&self, pointers: &Pointers, data: &Piece) -> BuildInfo {
+    /// The two texts an older header points to, and whether that of the modules is lost.
+    fn follow(&self, pointers: &Pointers, data: &Piece) -> (BuildInfo, bool) {
         let segments = self.segments();
         let size = pointers.size;
         let text = |variable: u64| {
@@ -348,7 +353,7 @@ impl Scanner {
             go_version(bytes)
         });
         let modules = match text(pointers.modules) {
-            Some((_, 0)) => None,
+            Some((_, 0)) => Some(&[][..]),
             Some((at, len)) => {
                 let passed = self.modules.iter().find_map(|piece| piece.get(at, len));
                 passed.or_else(|| data.get(at, len.min(MAX_TEXT)))
@@ -359,10 +364,11 @@ impl Scanner {
                 _ => None,
             },
         };
-        BuildInfo {
+        let info = BuildInfo {
             go_version,
             modules: modules.unwrap_or_default().to_vec(),
-        }
+        };
+        (info, modules.is_none())
     }
 
     fn end(mut self, problems: &mut ProblemList) -> Option<BuildInfo> {
@@ -375,6 +381,19 @@ impl Scanner {
         if self.found.is_none() {
             self.try_header(true);
         }
+        if self.modules_lost {
+            problems.push(
+                ProblemKind::Malformed,
+                "the module list of the Go build info can't be read to its end",
+            );
+        }
+        if self.found.is_none() && !self.packed && self.layout.is_some_and(|layout| layout.go_note)
+        {
+            problems.push(
+                ProblemKind::Unsupported,
+                "a Go program without build info (before Go 1.13, or removed): its modules are not known",
+            );
+        }
         self.found
     }
 }
@@ -382,7 +401,11 @@ impl Scanner {
 /// What the bytes from a magic on are.
 enum Header {
     /// The form since Go 1.18, whole.
-    Inline(BuildInfo),
+    Inline {
+        info: BuildInfo,
+        /// Whether the module text ends too early, and was left out.
+        cut_short: bool,
+    },
     /// The form before.
     Pointers(Pointers),
     /// Could be one, but ends too early.
@@ -426,16 +449,17 @@ fn read_header(bytes: &[u8], complete: bool) -> Header {
         let Some(go_version) = go_version(version.text) else {
             return Header::Invalid;
         };
-        return match varint_text(version.rest, MAX_TEXT) {
-            Ok(modules) => Header::Inline(BuildInfo {
+        let modules = match varint_text(version.rest, MAX_TEXT) {
+            Ok(modules) => Some(modules.text.to_vec()),
+            Err(_) if complete => None,
+            Err(header) => return header,
+        };
+        return Header::Inline {
+            cut_short: modules.is_none(),
+            info: BuildInfo {
                 go_version: Some(go_version),
-                modules: modules.text.to_vec(),
-            }),
-            Err(_) if complete => Header::Inline(BuildInfo {
-                go_version: Some(go_version),
-                modules: Vec::new(),
-            }),
-            Err(header) => header,
+                modules: modules.unwrap_or_default(),
+            },
         };
     }
     let mut pointers = Pointers {
