@@ -9,6 +9,7 @@ pub mod engine;
 mod environment;
 mod layer;
 mod limits;
+pub mod registry;
 mod source;
 
 pub use config::{HistoryEntry, ImageConfig};

@@ -255,7 +255,10 @@ mod tests {
     fn address(variables: &[(&str, &str)]) -> String {
         match engine_address(None, &environment(variables)) {
             Ok(found) => format!("{} from {}", found.endpoint, found.origin),
-            Err(error) => format!("{error}; hint: {}", error.hint.as_deref().unwrap_or_default()),
+            Err(error) => format!(
+                "{error}; hint: {}",
+                error.hint.as_deref().unwrap_or_default()
+            ),
         }
     }
 
