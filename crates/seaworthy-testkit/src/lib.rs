@@ -4,8 +4,11 @@
 //! misunderstanding shared by writer and reader would pass every test.
 
 pub mod http;
+pub mod image;
 pub mod layer;
+pub mod registry;
 pub mod tar;
 
+pub use image::{ImageBuilder, OciParts};
 pub use layer::{BuiltLayer, Compression, LayerBuilder, sha256};
 pub use tar::TarHeader;
