@@ -3,8 +3,10 @@
 //! It uses none of our crates, so that what is read was not written by the same hands: a
 //! misunderstanding shared by writer and reader would pass every test.
 
+pub mod image;
 pub mod layer;
 pub mod tar;
 
+pub use image::{ImageBuilder, OciParts};
 pub use layer::{BuiltLayer, Compression, LayerBuilder, sha256};
 pub use tar::TarHeader;
