@@ -4,11 +4,15 @@
 //! misunderstanding shared by writer and reader would pass every test.
 
 pub mod elf;
+pub mod http;
+pub mod image;
 pub mod layer;
 pub mod node;
 pub mod python;
+pub mod registry;
 pub mod rpmdb;
 pub mod tar;
 
+pub use image::{ImageBuilder, OciParts};
 pub use layer::{BuiltLayer, Compression, LayerBuilder, sha256};
 pub use tar::TarHeader;
