@@ -30,6 +30,9 @@ const FULL: usize = WINDOW - SLACK;
 /// Input that one turn of the fast loop may load.
 const AHEAD: usize = 32;
 
+/// Bits of the longest distance: code and extra bits.
+const MAX_DISTANCE_BITS: u32 = 15 + 13;
+
 /// Order in which the lengths of the code length codes come (RFC 1951, section 3.2.7).
 const META_ORDER: [usize; 19] = [
     16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
@@ -342,7 +345,7 @@ impl Decoder {
             if bits.count < 14 {
                 bits.fill(input, pos);
             }
-            let entry = header.table[(bits.bits & ((1 << META_BITS) - 1)) as usize];
+            let entry = header.table[index(bits.bits, META_BITS)];
             let code_bits = entry & 63;
             let symbol = entry >> 16 & 31;
             let (extra, base) = match symbol {
@@ -356,7 +359,7 @@ impl Decoder {
                 return Ok(Some(Progress::NeedInput));
             }
             bits.consume(code_bits);
-            let repeat = base + (bits.bits & ((1 << extra) - 1)) as usize;
+            let repeat = base + index(bits.bits, extra);
             bits.consume(extra);
             let value = match symbol {
                 16 => match have.checked_sub(1) {
@@ -505,6 +508,7 @@ fn one_symbol(
 }
 
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "masked to at most 15 bits")]
 fn index(buffer: u64, bits: u32) -> usize {
     (buffer & ((1 << bits) - 1)) as usize
 }
@@ -522,6 +526,7 @@ fn flags(entry: u64) -> u32 {
 
 /// The length an entry and the bits from its code on stand for.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "masked to five bits")]
 fn length_of(entry: u32, buffer: u64) -> usize {
     let extra = (buffer >> (entry >> 8 & 15)) as usize & (entry >> 25 & 31) as usize;
     (entry >> 16 & 511) as usize + extra
@@ -547,6 +552,7 @@ fn fast_loop(
     let window = &mut *out.window;
     let floor = out.floor;
     let mut write = out.write;
+    // With `AHEAD` bytes of input this gives enough bits to begin.
     saved.fill(input, pos);
     let mut rest = input.get(*pos..).unwrap_or_default();
     let BitBuffer {
@@ -570,11 +576,16 @@ fn fast_loop(
         };
     }
 
-    // An entry is looked up before the bits behind it are loaded, the look-up being what
-    // everything waits for. Ten bits are there at least, or the input is short.
+    // Only the low byte of `count` means something.
+    macro_rules! have {
+        ($bits:expr) => {
+            u32::from(count.to_le_bytes()[0]) >= $bits
+        };
+    }
+
     let result = loop {
-        // 32 bytes, so that the compiler sees that no load below leaves them: there are at
-        // most two in a turn, each of which moves by at most seven bytes.
+        // The compiler sees that no load below leaves these bytes: there are at most three
+        // in a turn, each of which moves on by at most seven.
         let Some(ahead) = rest.first_chunk::<AHEAD>() else {
             break Ok(false);
         };
@@ -593,11 +604,14 @@ fn fast_loop(
                 }
             };
         }
+
+        // Every turn begins with the bits of a main entry at least. Look-ups stand before
+        // loads where they can, because everything waits for look-ups.
         let mut entry = tables.length[index(buffer, LENGTH_BITS)];
         refill!();
 
-        // Two literals of the main table leave 34 bits, enough for a third one or for a
-        // length with its extra bits (20).
+        // 56 bits: two literals of the main table leave 34, enough for a third one and the
+        // next turn's entry, or for a length with its extra bits and a main distance entry.
         if entry & LITERAL != 0 {
             consume!(entry);
             literal!(entry);
@@ -637,9 +651,11 @@ fn fast_loop(
         }
         let length = length_of(entry, buffer);
         consume!(entry);
-        refill!();
-
         let mut far = tables.distance[index(buffer, DISTANCE_BITS)];
+        if !have!(MAX_DISTANCE_BITS) {
+            refill!();
+        }
+
         if flags(far) & EXCEPTION != 0 {
             if flags(far) & NO_CODE == 0 {
                 buffer >>= DISTANCE_BITS;
@@ -653,6 +669,9 @@ fn fast_loop(
         }
         let distance = distance_of(far, buffer);
         consume!(flags(far));
+        if !have!(LENGTH_BITS) {
+            refill!();
+        }
         rest = rest.get(used..).unwrap_or_default();
         if distance > write - floor {
             break Err(InflateError::DistanceBeyondWindow);

@@ -127,7 +127,8 @@ struct Gzip {
     flags: u8,
     header_crc: crc32fast::Hasher,
     crc: crc32fast::Hasher,
-    length: u32,
+    /// Bytes of the member so far.
+    length: u64,
     members: u64,
     garbage: bool,
 }
@@ -218,7 +219,8 @@ impl Gzip {
         if u32::from_le_bytes([c0, c1, c2, c3]) != self.crc.clone().finalize() {
             return Err(InflateError::Checksum);
         }
-        if u32::from_le_bytes([l0, l1, l2, l3]) != self.length {
+        // The trailer holds the length modulo 2^32.
+        if u64::from(u32::from_le_bytes([l0, l1, l2, l3])) != self.length & 0xffff_ffff {
             return Err(InflateError::Length);
         }
         self.members += 1;
@@ -313,8 +315,7 @@ impl Framing for Gzip {
 
     fn decoded(&mut self, bytes: &[u8]) {
         self.crc.update(bytes);
-        // The trailer holds the length modulo 2^32.
-        self.length = self.length.wrapping_add((bytes.len() & 0xffff_ffff) as u32);
+        self.length += bytes.len() as u64;
     }
 
     fn body_end(&mut self) -> Next {

@@ -54,7 +54,10 @@ pub(super) const NO_CODE: u32 = 1 << 13;
 /// A literal byte.
 pub(super) const LITERAL: u32 = 1 << 15;
 
-const MAX_CODE_BITS: usize = 15;
+const MAX_CODE_BITS: u32 = 15;
+
+/// Codes by their length; entry 0 counts the symbols without a code.
+type Counts = [u16; MAX_CODE_BITS as usize + 1];
 
 /// An entry: what differs between the two widths.
 trait Entry: Copy {
@@ -157,11 +160,11 @@ pub(super) fn build_meta(
     build(&mut table[..], META_BITS, lengths, literal, false).ok_or(InflateError::CodeLengthCodes)
 }
 
-fn literal(symbol: usize) -> u32 {
-    LITERAL | ((symbol & 0xff) as u32) << 16
+fn literal(symbol: u32) -> u32 {
+    LITERAL | symbol << 16
 }
 
-fn length_symbol(symbol: usize) -> u32 {
+fn length_symbol(symbol: u32) -> u32 {
     let (base, extra) = match symbol {
         0..256 => return literal(symbol),
         256 => return EXCEPTION | END_OF_BLOCK,
@@ -173,11 +176,11 @@ fn length_symbol(symbol: usize) -> u32 {
         285 => (258, 0),
         _ => return EXCEPTION | NO_CODE,
     };
-    let mask = (1_usize << extra) - 1;
-    (((mask << 25) | (base << 16) | extra) & 0xffff_ffff) as u32
+    let mask = (1 << extra) - 1;
+    (mask << 25) | (base << 16) | extra
 }
 
-fn distance_symbol(symbol: usize) -> u64 {
+fn distance_symbol(symbol: u32) -> u64 {
     let (base, extra) = match symbol {
         0..4 => (symbol + 1, 0),
         4..30 => {
@@ -186,8 +189,8 @@ fn distance_symbol(symbol: usize) -> u64 {
         }
         _ => return u64::from(EXCEPTION | NO_CODE),
     };
-    let mask = (1_u64 << extra) - 1;
-    ((base as u64) << 32) | (mask << 16) | extra as u64
+    let mask = (1 << extra) - 1;
+    (u64::from(base) << 32) | (mask << 16) | u64::from(extra)
 }
 
 /// Fills `table` for the canonical code with these `lengths` (RFC 1951, section 3.2.2).
@@ -196,26 +199,22 @@ fn build<E: Entry>(
     table: &mut [E],
     main_bits: u32,
     lengths: &[u8],
-    symbol_entry: impl Fn(usize) -> E,
+    symbol_entry: impl Fn(u32) -> E,
     may_be_tiny: bool,
 ) -> Option<()> {
-    let mut counts = [0_u16; MAX_CODE_BITS + 1];
+    let mut counts: Counts = [0; 16];
     for &bits in lengths {
         counts[usize::from(bits & 15)] += 1;
     }
     let used = lengths.len() - usize::from(counts[0]);
-    let longest = (1..=MAX_CODE_BITS)
-        .rev()
-        .find(|&bits| counts[bits] > 0)
-        .unwrap_or(0);
 
     let main = table.get_mut(..1 << main_bits)?;
-    if used == 0 || longest == 1 && counts[1] == 1 {
+    if used == 0 || used == 1 && counts[1] == 1 {
         if !may_be_tiny {
             return None;
         }
         main.fill(E::NONE);
-        if let Some(symbol) = lengths.iter().position(|&bits| bits == 1) {
+        if let Some((symbol, _)) = (0..).zip(lengths).find(|&(_, &bits)| bits == 1) {
             let entry = symbol_entry(symbol).with_code(1);
             main.iter_mut().step_by(2).for_each(|slot| *slot = entry);
         }
@@ -223,17 +222,18 @@ fn build<E: Entry>(
     }
 
     // Complete means that the codes fill the space of 2^15 exactly.
-    let space: u32 = (1..=MAX_CODE_BITS)
-        .map(|bits| u32::from(counts[bits]) << (15 - bits))
+    let space: u32 = (1..)
+        .zip(&counts[1..])
+        .map(|(bits, &n)| u32::from(n) << (15 - bits))
         .sum();
-    if space != 1 << 15 {
+    if space != 1 << MAX_CODE_BITS {
         return None;
     }
 
     // Symbols in the order of their codes: by length, then by value.
-    let mut next = [0_u16; MAX_CODE_BITS + 2];
-    for bits in 1..=MAX_CODE_BITS {
-        next[bits + 1] = next[bits] + counts[bits];
+    let mut next = [0_u16; 17];
+    for (bits, &count) in counts.iter().enumerate().skip(1) {
+        next[bits + 1] = next[bits] + count;
     }
     let mut sorted = [0_u16; 512];
     for (symbol, &bits) in (0_u16..).zip(lengths) {
@@ -243,10 +243,7 @@ fn build<E: Entry>(
             *place += 1;
         }
     }
-    let mut symbols = sorted
-        .get(..used)?
-        .iter()
-        .map(|&symbol| usize::from(symbol));
+    let mut symbols = sorted.get(..used)?.iter().map(|&symbol| u32::from(symbol));
 
     // Short codes: a table of the current length only, doubled with every longer length.
     let mut code = 0_u32;
@@ -266,30 +263,30 @@ fn build<E: Entry>(
     }
 
     // Long codes: those with the same first bits follow each other, the longest last.
-    let mut offset = 1_usize << main_bits;
-    let (mut prefix, mut index_bits) = (usize::MAX, 0);
+    let mut end = 1_u32 << main_bits;
+    let (mut offset, mut prefix) = (0, usize::MAX);
     let mut left = counts;
-    for bits in main_bits + 1..=MAX_CODE_BITS as u32 {
+    for bits in main_bits + 1..=MAX_CODE_BITS {
         code <<= 1;
         for _ in 0..counts[bits as usize] {
             let reversed = reversed(code, bits);
             let here = reversed & ((1 << main_bits) - 1);
             if here != prefix {
-                if prefix != usize::MAX {
-                    offset += 1 << index_bits;
-                }
                 prefix = here;
-                index_bits = sub_table_bits(&left, bits, main_bits);
-                let pointer = E::pointer(main_bits, index_bits, (offset & 0xffff) as u32);
-                *table.get_mut(here)? = pointer;
+                offset = end;
+                let index_bits = sub_table_bits(&left, bits, main_bits);
+                end += 1 << index_bits;
+                *table.get_mut(here)? = E::pointer(main_bits, index_bits, offset);
             }
             let own_bits = bits - main_bits;
             let entry = symbol_entry(symbols.next()?).with_code(own_bits);
-            let sub_table = table.get_mut(offset..offset + (1 << index_bits))?;
-            let mut index = reversed >> main_bits;
-            while let Some(slot) = sub_table.get_mut(index) {
+            let sub_table = table.get_mut(offset as usize..end as usize)?;
+            for slot in sub_table
+                .iter_mut()
+                .skip(reversed >> main_bits)
+                .step_by(1 << own_bits)
+            {
                 *slot = entry;
-                index += 1 << own_bits;
             }
             left[bits as usize] -= 1;
             code += 1;
@@ -300,16 +297,16 @@ fn build<E: Entry>(
 
 /// Index bits of the sub-table that begins with the next code, one of `bits` bits: it ends
 /// with the length at which the codes `left` fill it.
-fn sub_table_bits(left: &[u16; MAX_CODE_BITS + 1], bits: u32, main_bits: u32) -> u32 {
+fn sub_table_bits(left: &Counts, bits: u32, main_bits: u32) -> u32 {
     let mut room = 1_i32 << (bits - main_bits);
-    for longer in bits..=MAX_CODE_BITS as u32 {
+    for longer in bits..=MAX_CODE_BITS {
         room -= i32::from(left[longer as usize]);
         if room <= 0 {
             return longer - main_bits;
         }
         room <<= 1;
     }
-    MAX_CODE_BITS as u32 - main_bits
+    MAX_CODE_BITS - main_bits
 }
 
 fn reversed(code: u32, bits: u32) -> usize {
