@@ -5,6 +5,7 @@
 
 pub mod elf;
 pub mod http;
+pub mod http_files;
 pub mod image;
 pub mod layer;
 pub mod node;
