@@ -14,6 +14,7 @@ pub mod osv;
 pub mod publishers;
 pub mod shard;
 pub mod signing;
+pub mod update;
 pub mod version;
 
 pub use build::{BuildError, BuildOptions, BuildReport, build};

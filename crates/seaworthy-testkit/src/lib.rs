@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Makers of bytes for tests: images, layers, package databases, advisories, a fake registry.
+
+pub mod http_files;
