@@ -97,7 +97,7 @@ impl Session {
         options: &RegistryOptions,
         cancel: &Cancel,
     ) -> Result<Session, ImageError> {
-        let insecure = options.insecure.iter().any(|host| *host == image.host);
+        let insecure = options.insecure.contains(&image.host);
         let agent = ureq::Agent::config_builder()
             .tls_config(
                 TlsConfig::builder()
