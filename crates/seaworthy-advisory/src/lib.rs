@@ -1,6 +1,7 @@
 //! Advisory feeds, version order, the advisory database and matching.
 
 pub mod cvss;
+pub mod embedded;
 pub mod install;
 pub mod manifest;
 pub mod signing;
