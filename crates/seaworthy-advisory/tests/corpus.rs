@@ -311,17 +311,25 @@ fn old_alpine_releases_are_judged_by_origin() {
             detail.id, detail.package, detail.installed, detail.fixed, finding.severity
         );
     }
-    // secdb: openssl 1.1.1l-r0 and apk-tools 2.10.7-r0 for v3.10.
-    assert!(ids_of(&outcome.findings, "libssl1.1").contains("CVE-2021-3711"));
-    assert!(ids_of(&outcome.findings, "libcrypto1.1").contains("CVE-2021-3711"));
+    // secdb for v3.10: apk-tools is fixed in 2.10.7-r0, musl 1.1.22-r4 is the last one.
     assert!(ids_of(&outcome.findings, "apk-tools").contains("CVE-2021-36159"));
     assert!(ids_of(&outcome.findings, "musl").is_empty());
+    let zlib = [
+        ("zlib", "1.2.12-r0", None),
+        ("libssl1.1", "1.1.1n-r0", Some(("openssl", None))),
+    ];
+    let outcome = match_image(
+        db,
+        &image("alpine", "3.12.12", &zlib, PackageType::APK),
+        NOW,
+    );
     // Alpine rates nothing; the score comes from whoever published one.
     let rated = outcome
         .findings
         .iter()
-        .find(|f| detail(f).id == "CVE-2021-3711")
+        .find(|finding| detail(finding).id == "CVE-2022-37434")
         .unwrap();
+    assert_eq!(detail(rated).fixed.as_deref(), Some("1.2.12-r2"));
     assert!(rated.severity_origin.starts_with("cvss-"), "{rated:?}");
 }
 
@@ -460,22 +468,22 @@ fn the_matcher_agrees_with_a_naive_one_over_the_json() {
         return;
     };
     let cases: [(&str, PackageType, Option<(&str, &str)>, &str, usize); 6] = [
-        ("PyPI", PackageType::PYPI, None, "PyPI", 7),
-        ("Go", PackageType::GOLANG, None, "Go", 11),
-        ("npm", PackageType::NPM, None, "npm", 1),
+        ("PyPI", PackageType::PYPI, None, "PyPI", 41),
+        ("Go", PackageType::GOLANG, None, "Go", 31),
+        ("npm", PackageType::NPM, None, "npm", 2),
         (
             "Alpine",
             PackageType::APK,
             Some(("alpine", "3.18.4")),
             "Alpine:v3.18",
-            17,
+            61,
         ),
         (
             "Debian",
             PackageType::DEB,
             Some(("debian", "10")),
             "Debian:10",
-            3,
+            7,
         ),
         (
             "Ubuntu",
@@ -596,7 +604,7 @@ fn the_matcher_agrees_with_a_naive_one_over_the_json() {
         }
     }
     println!("{checked} packages agree");
-    assert!(checked > 5_000, "{checked}");
+    assert!(checked > 1_500, "{checked}");
 }
 
 /// Findings keep eight traces at most; past that records are missing from them.
