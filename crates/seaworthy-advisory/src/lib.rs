@@ -1,1 +1,7 @@
-//! Placeholder.
+//! Advisory feeds, version order, the advisory database and matching.
+
+pub mod cvss;
+pub mod version;
+
+pub use cvss::{Cvss, CvssError, CvssVersion};
+pub use version::{VersionError, VersionScheme};
