@@ -5,11 +5,15 @@
 //! extracted to disk, and no name or link from an image is followed.
 
 mod config;
+pub mod engine;
+mod environment;
 mod layer;
 mod limits;
+pub mod registry;
 mod source;
 
 pub use config::{HistoryEntry, ImageConfig};
+pub use environment::Environment;
 pub use layer::{Body, Entry, EntryKind, EntryMeta, Flow, Layer, LayerError, WalkOutcome};
 pub use limits::{Cancel, Limits, WalkContext};
 pub use source::{Image, ImageError, ImageSource, SourceKind};
