@@ -10,8 +10,10 @@
 //! [`catalogers::ANALYZERS`].
 
 mod analyzer;
+pub mod cache;
 pub mod catalogers;
 mod coalesce;
+mod image;
 mod interest;
 mod layer;
 mod memory_layer;
@@ -19,7 +21,9 @@ mod read;
 mod set;
 
 pub use analyzer::{Analyzer, FileMeta, Interest, MAX_OVERLAP, Reader, Sink, StreamReader};
+pub use cache::{CacheError, CacheStatus, EvidenceCache};
 pub use coalesce::{coalesce, merged_usr_alias};
+pub use image::{ScannedImage, scan_image};
 pub use layer::scan_layer;
 pub use memory_layer::MemoryLayer;
 pub use set::AnalyzerSet;

@@ -3,6 +3,8 @@
 //! One file per format, each exporting `ANALYZER`; the list below is the only other place
 //! to touch.
 
+pub mod apk;
+pub mod dpkg;
 pub mod os_release;
 mod text;
 
@@ -12,4 +14,6 @@ use crate::Analyzer;
 #[rustfmt::skip]
 pub const ANALYZERS: &[Analyzer] = &[
     os_release::ANALYZER,
+    dpkg::ANALYZER,
+    apk::ANALYZER,
 ];

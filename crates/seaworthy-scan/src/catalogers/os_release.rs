@@ -75,24 +75,23 @@ fn os_release(bytes: &[u8], sink: &mut Sink) -> Option<Distro> {
     let mut distro = Distro::default();
     let mut name = None;
     for (key, value) in assignments(bytes, sink) {
-        let value = Some(value);
         match key.as_str() {
-            "ID" => distro.id = value.unwrap_or_default().to_lowercase(),
-            "VERSION_ID" => distro.version_id = value,
-            "VERSION_CODENAME" => distro.codename = value,
-            "UBUNTU_CODENAME" => distro.codename = distro.codename.or(value),
+            "ID" => distro.id = value.to_lowercase(),
+            "VERSION_ID" => distro.version_id = Some(value),
+            "VERSION_CODENAME" => distro.codename = Some(value),
+            "UBUNTU_CODENAME" => distro.codename = distro.codename.or(Some(value)),
             "ID_LIKE" => {
-                let words = value.unwrap_or_default().to_lowercase();
+                let words = value.to_lowercase();
                 distro.id_like = words
                     .split_whitespace()
                     .take(16)
                     .map(str::to_owned)
                     .collect();
             }
-            "NAME" => name = value,
-            "PRETTY_NAME" => distro.pretty_name = value,
-            "VARIANT_ID" => distro.variant_id = value,
-            "CPE_NAME" => distro.cpe_name = value,
+            "NAME" => name = Some(value),
+            "PRETTY_NAME" => distro.pretty_name = Some(value),
+            "VARIANT_ID" => distro.variant_id = Some(value),
+            "CPE_NAME" => distro.cpe_name = Some(value),
             _ => {}
         }
     }
