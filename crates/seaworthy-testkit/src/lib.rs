@@ -1,3 +1,11 @@
-//! Placeholder.
+//! Makers of bytes for tests: images, layers, package databases, advisories, a fake registry.
+//!
+//! It uses none of our crates, so that what is read was not written by the same hands: a
+//! misunderstanding shared by writer and reader would pass every test.
 
 pub mod http;
+pub mod layer;
+pub mod tar;
+
+pub use layer::{BuiltLayer, Compression, LayerBuilder, sha256};
+pub use tar::TarHeader;
