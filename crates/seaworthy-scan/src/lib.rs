@@ -10,6 +10,7 @@
 //! [`catalogers::ANALYZERS`].
 
 mod analyzer;
+mod bytes;
 pub mod cache;
 pub mod catalogers;
 mod coalesce;
@@ -17,6 +18,7 @@ mod image;
 mod interest;
 mod layer;
 mod memory_layer;
+mod problems;
 mod read;
 mod set;
 
@@ -26,4 +28,5 @@ pub use coalesce::{coalesce, merged_usr_alias};
 pub use image::{ScannedImage, scan_image};
 pub use layer::scan_layer;
 pub use memory_layer::MemoryLayer;
+pub use problems::ProblemList;
 pub use set::AnalyzerSet;

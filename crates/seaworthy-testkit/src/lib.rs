@@ -9,3 +9,7 @@ pub mod tar;
 
 pub use layer::{BuiltLayer, Compression, LayerBuilder, sha256};
 pub use tar::TarHeader;
+pub mod elf;
+pub mod node;
+pub mod python;
+pub mod rpmdb;

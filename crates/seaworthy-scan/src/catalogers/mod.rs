@@ -5,7 +5,11 @@
 
 pub mod apk;
 pub mod dpkg;
+pub mod go_binary;
+pub mod node;
 pub mod os_release;
+pub mod python;
+pub mod rpm;
 mod text;
 
 use crate::Analyzer;
@@ -16,4 +20,10 @@ pub const ANALYZERS: &[Analyzer] = &[
     os_release::ANALYZER,
     dpkg::ANALYZER,
     apk::ANALYZER,
+    rpm::ANALYZER,
+    rpm::WAL_ANALYZER,
+    rpm::MANIFEST_ANALYZER,
+    python::ANALYZER,
+    node::ANALYZER,
+    go_binary::ANALYZER,
 ];

@@ -1,7 +1,12 @@
 //! Tests of the pass as its callers see it.
 
 mod cache_processes;
+mod catalog;
 mod coalesce_law;
+mod go_binary;
 mod images;
 mod layers;
+mod python_node;
+mod rpm;
+mod rpm_hostile;
 mod support;
