@@ -4,6 +4,7 @@ pub mod cvss;
 pub mod install;
 pub mod manifest;
 pub mod signing;
+pub mod update;
 pub mod version;
 
 pub use cvss::{Cvss, CvssError, CvssVersion};

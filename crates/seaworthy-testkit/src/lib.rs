@@ -13,3 +13,4 @@ pub mod elf;
 pub mod node;
 pub mod python;
 pub mod rpmdb;
+pub mod http_files;
