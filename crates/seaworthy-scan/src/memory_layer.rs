@@ -88,6 +88,15 @@ impl MemoryLayer {
             .push((ImagePath::new(path), kind, content.into()));
         self
     }
+
+    /// The paths of its regular files, in order.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let files = self
+            .entries
+            .iter()
+            .filter(|(_, kind, _)| *kind == EntryKind::File);
+        files.map(|(path, _, _)| path.as_str())
+    }
 }
 
 impl Layer for MemoryLayer {

@@ -4,7 +4,11 @@
 //! misunderstanding shared by writer and reader would pass every test.
 
 pub mod http;
+pub mod elf;
 pub mod layer;
+pub mod node;
+pub mod python;
+pub mod rpmdb;
 pub mod tar;
 
 pub use layer::{BuiltLayer, Compression, LayerBuilder, sha256};
