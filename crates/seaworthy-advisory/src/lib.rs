@@ -5,6 +5,14 @@ pub mod install;
 pub mod manifest;
 pub mod signing;
 pub mod update;
+pub mod cve;
+mod dates;
+pub mod distros;
+pub mod ecosystems;
+pub mod matching;
+pub mod osv;
+pub mod publishers;
+pub mod shard;
 pub mod version;
 
 pub use cvss::{Cvss, CvssError, CvssVersion};

@@ -3,8 +3,9 @@
 //! It uses none of our crates, so that what is read was not written by the same hands: a
 //! misunderstanding shared by writer and reader would pass every test.
 
-pub mod http;
 pub mod elf;
+pub mod http;
+pub mod http_files;
 pub mod layer;
 pub mod node;
 pub mod python;
@@ -13,8 +14,3 @@ pub mod tar;
 
 pub use layer::{BuiltLayer, Compression, LayerBuilder, sha256};
 pub use tar::TarHeader;
-pub mod elf;
-pub mod node;
-pub mod python;
-pub mod rpmdb;
-pub mod http_files;

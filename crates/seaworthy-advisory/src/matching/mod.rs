@@ -1,0 +1,2 @@
+//! From what an image holds to findings.
+pub mod range;
