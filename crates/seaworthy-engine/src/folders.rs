@@ -66,7 +66,10 @@ mod tests {
     fn variables_win_over_home_and_relative_ones_do_not_count() {
         let found = folders(&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "/fast")]);
         assert_eq!(found.evidence(), Some("/fast/seaworthy/evidence".into()));
-        assert_eq!(found.database(), Some("/home/a/.local/share/seaworthy/db".into()));
+        assert_eq!(
+            found.database(),
+            Some("/home/a/.local/share/seaworthy/db".into())
+        );
         let relative = folders(&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "fast")]);
         assert_eq!(relative.cache, Some("/home/a/.cache/seaworthy".into()));
     }

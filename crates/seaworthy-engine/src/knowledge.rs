@@ -70,7 +70,11 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 fn embedded() -> Result<Knowledge, EngineError> {
-    Ok(described(AdvisoryDb::embedded(), DatabaseKind::Embedded, None))
+    Ok(described(
+        AdvisoryDb::embedded(),
+        DatabaseKind::Embedded,
+        None,
+    ))
 }
 
 fn installed(folder: &Path) -> Result<Knowledge, EngineError> {
@@ -96,11 +100,7 @@ fn installed(folder: &Path) -> Result<Knowledge, EngineError> {
     ))
 }
 
-fn described(
-    database: AdvisoryDb,
-    kind: DatabaseKind,
-    manifest: Option<Manifest>,
-) -> Knowledge {
+fn described(database: AdvisoryDb, kind: DatabaseKind, manifest: Option<Manifest>) -> Knowledge {
     let info = database.info();
     let description = Database {
         kind,

@@ -10,7 +10,7 @@ use seaworthy_report::{Inventory, Report, ReportParts, Timings, image_of};
 use seaworthy_scan::{AnalyzerSet, scan_image};
 
 use crate::cache::{CacheChoice, open_cache};
-use crate::knowledge::{DatabaseChoice, open_database};
+use crate::knowledge::{DatabaseChoice, Knowledge, open_database};
 use crate::{EngineError, Observer, Stage, VERSION};
 
 /// All that a scan depends on.
@@ -50,10 +50,12 @@ pub fn scan(
 ) -> Result<Report, EngineError> {
     let started = Instant::now();
     let ctx = context(request, cancel);
+    // A database that can't be used is told before minutes of reading, not after.
+    let knowledge = open_database(&request.database)?;
     observer.stage(Stage::Opening);
     let image = open_image(&request.reference, &request.open, &ctx)
         .map_err(|error| image_error(error, cancel))?;
-    judge(request, image, &ctx, observer, started)
+    judge(request, knowledge, image, &ctx, observer, started)
 }
 
 /// The same for an image that is open already, such as one made in memory.
@@ -68,7 +70,9 @@ pub fn scan_opened(
     cancel: &Cancel,
 ) -> Result<Report, EngineError> {
     let ctx = context(request, cancel);
-    judge(request, image, &ctx, observer, Instant::now())
+    let started = Instant::now();
+    let knowledge = open_database(&request.database)?;
+    judge(request, knowledge, image, &ctx, observer, started)
 }
 
 /// Opens an image, reads its layers, and lists the packages. Looks at no advisory.
@@ -166,13 +170,12 @@ fn read(
 
 fn judge(
     request: &ScanRequest,
+    knowledge: Knowledge,
     image: Image,
     ctx: &WalkContext,
     observer: &dyn Observer,
     started: Instant,
 ) -> Result<Report, EngineError> {
-    // A database that can't be used is told before minutes of reading, not after.
-    let knowledge = open_database(&request.database)?;
     let opened = started.elapsed();
     let read = read(request, &image, ctx, observer)?;
     let scanned = started.elapsed();

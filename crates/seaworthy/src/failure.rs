@@ -48,7 +48,10 @@ fn words(error: &anyhow::Error) -> (String, Option<String>) {
         }
         let message = clean(message);
         // Some sources repeat what wraps them.
-        if !parts.last().is_some_and(|before| before.ends_with(&message)) {
+        if !parts
+            .last()
+            .is_some_and(|before| before.ends_with(&message))
+        {
             parts.push(message);
         }
     };

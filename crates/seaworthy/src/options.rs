@@ -48,7 +48,12 @@ impl OutputArgs {
 #[command(next_help_heading = "Policy")]
 pub struct PolicyArgs {
     /// The policy file [default: `seaworthy.toml` in the working directory, if it is there]
-    #[arg(long, value_name = "FILE", visible_alias = "config", env = "SEAWORTHY_POLICY")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        visible_alias = "config",
+        env = "SEAWORTHY_POLICY"
+    )]
     policy: Option<PathBuf>,
     /// Findings of this severity or worse are against the policy; `none` for no severity
     /// [default: high]
@@ -98,8 +103,12 @@ impl PolicyArgs {
         if self.pass_unfixed {
             policy.fail_on_unfixed = false;
         }
-        policy.accept_gaps.extend(admitted::<GapKind>(&self.accept_gap));
-        policy.accept_problems.extend(admitted::<ProblemKind>(&self.accept_problem));
+        policy
+            .accept_gaps
+            .extend(admitted::<GapKind>(&self.accept_gap));
+        policy
+            .accept_problems
+            .extend(admitted::<ProblemKind>(&self.accept_problem));
         Ok(policy)
     }
 }
@@ -133,10 +142,20 @@ pub struct ScanOptions {
     platform: Option<Platform>,
     /// How layers are read from a Docker Engine: where they lie (`direct`), through the engine
     /// (`export`), or directly where that is allowed (`auto`)
-    #[arg(long, value_name = "WAY", default_value = "auto", help_heading = "Image")]
+    #[arg(
+        long,
+        value_name = "WAY",
+        default_value = "auto",
+        help_heading = "Image"
+    )]
     engine_access: EngineWay,
     /// The folder of the advisory database [default: ~/.local/share/seaworthy/db]
-    #[arg(long, value_name = "DIR", env = "SEAWORTHY_DB", help_heading = "Advisories")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SEAWORTHY_DB",
+        help_heading = "Advisories"
+    )]
     db: Option<PathBuf>,
     /// Judge by the small set of advisories built into the program
     #[arg(long, conflicts_with = "db", help_heading = "Advisories")]
@@ -145,7 +164,12 @@ pub struct ScanOptions {
     #[arg(long, help_heading = "Speed")]
     no_cache: bool,
     /// The folder of the cache [default: ~/.cache/seaworthy/evidence]
-    #[arg(long, value_name = "DIR", env = "SEAWORTHY_CACHE_DIR", help_heading = "Speed")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SEAWORTHY_CACHE_DIR",
+        help_heading = "Speed"
+    )]
     cache_dir: Option<PathBuf>,
     /// Bound on the size of the cache
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Speed")]
@@ -238,7 +262,11 @@ impl ScanOptions {
         if self.no_cache {
             return CacheChoice::Off;
         }
-        match self.cache_dir.clone().or_else(|| session.folders.evidence()) {
+        match self
+            .cache_dir
+            .clone()
+            .or_else(|| session.folders.evidence())
+        {
             Some(path) => CacheChoice::Folder {
                 path,
                 max_bytes: self.cache_size.unwrap_or(DEFAULT_CACHE_BYTES),

@@ -72,7 +72,11 @@ impl<'a> Progress<'a> {
             let seconds = self.started.elapsed().as_secs_f64();
             self.session.detail(&format!("{seconds:8.3} s  {words}"));
         }
-        *self.shared.what.lock().unwrap_or_else(PoisonError::into_inner) = What { words, bytes };
+        *self
+            .shared
+            .what
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = What { words, bytes };
     }
 
     fn stop(&mut self) {
@@ -119,7 +123,11 @@ fn draw(shared: &Shared) {
         if started.elapsed() < PATIENCE {
             continue;
         }
-        let what = shared.what.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let what = shared
+            .what
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let bar = bar.get_or_insert_with(|| {
             let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}");
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());

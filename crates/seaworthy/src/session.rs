@@ -75,9 +75,7 @@ impl Session {
         let wanted = match self.colour {
             Colour::Always => true,
             Colour::Never => false,
-            Colour::Auto => {
-                anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never
-            }
+            Colour::Auto => anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
         };
         RenderOptions {
             width: match width {
@@ -98,7 +96,11 @@ impl Session {
 
 /// `COLUMNS`, where a shell or a test set it.
 fn columns_variable() -> Option<usize> {
-    std::env::var("COLUMNS").ok()?.parse().ok().filter(|columns| *columns > 0)
+    std::env::var("COLUMNS")
+        .ok()?
+        .parse()
+        .ok()
+        .filter(|columns| *columns > 0)
 }
 
 /// Whether the locale (the first of `LC_ALL`, `LC_CTYPE`, `LANG` that is set; POSIX,

@@ -65,7 +65,15 @@ mod tests {
 
     #[test]
     fn nonsense_and_overflow_are_errors() {
-        for text in ["", "M", "-1", "1.5G", "5X", "99999999999999999999", "20000000T"] {
+        for text in [
+            "",
+            "M",
+            "-1",
+            "1.5G",
+            "5X",
+            "99999999999999999999",
+            "20000000T",
+        ] {
             assert!(parse_size(text).is_err(), "{text}");
         }
     }

@@ -77,7 +77,8 @@ fn put_string(out: &mut Vec<u8>, text: &[u8]) {
 /// `.go.buildinfo` (System V ABI, "Object Files").
 fn elf_with_data(data: &[u8]) -> Vec<u8> {
     const ADDRESS: u64 = 0x40_0000;
-    const DATA: u64 = 0x78; // right behind both headers
+    // Behind both headers; the information is looked for at multiples of 16.
+    const DATA: u64 = 0x80;
     let names = b"\0.go.buildinfo\0.shstrtab\0";
     let size = data.len() as u64;
     let names_at = DATA + size;
@@ -104,6 +105,7 @@ fn elf_with_data(data: &[u8]) -> Vec<u8> {
     for value in [DATA, ADDRESS, ADDRESS, size, size, 0x1000] {
         long(&mut elf, value);
     }
+    elf.resize(elf.len().next_multiple_of(16), 0);
     elf.extend_from_slice(data);
     elf.extend_from_slice(names);
     while (elf.len() as u64) < sections_at {

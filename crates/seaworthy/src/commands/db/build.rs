@@ -54,13 +54,22 @@ pub fn run(args: &BuildArgs, place: &InstallDir, session: &Session) -> Result<u8
     progress.finish();
     let installed = installed?;
     tell_skipped(&skipped, session);
-    let records: u64 = installed.manifest.shards.iter().map(|shard| shard.records).sum();
+    let records: u64 = installed
+        .manifest
+        .shards
+        .iter()
+        .map(|shard| shard.records)
+        .sum();
     session.say(&format!(
         "installed serial {}: {} files, {records} records",
         installed.manifest.serial,
         installed.manifest.shards.len()
     ));
-    Ok(if skipped.is_empty() { SUCCESS } else { INCOMPLETE })
+    Ok(if skipped.is_empty() {
+        SUCCESS
+    } else {
+        INCOMPLETE
+    })
 }
 
 /// Compiles a folder in the bucket's layout; what was left out comes back in words.
@@ -75,6 +84,9 @@ pub fn tell_skipped(skipped: &[String], session: &Session) {
         session.warn(&seaworthy_report::printable(note));
     }
     if skipped.len() > most {
-        session.warn(&format!("{} more: see them with `--verbose`", skipped.len() - most));
+        session.warn(&format!(
+            "{} more: see them with `--verbose`",
+            skipped.len() - most
+        ));
     }
 }

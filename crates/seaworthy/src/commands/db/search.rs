@@ -1,8 +1,10 @@
+use crate::session::Session;
 use anyhow::Result;
 use clap::Args;
 use seaworthy_advisory::install::InstallDir;
-use crate::session::Session;
 /// Shim
 #[derive(Args)]
 pub struct SearchArgs {}
-pub fn run(_: &SearchArgs, _: &InstallDir, _: &Session) -> Result<u8> { Ok(0) }
+pub fn run(_: &SearchArgs, _: &InstallDir, _: &Session) -> Result<u8> {
+    Ok(0)
+}

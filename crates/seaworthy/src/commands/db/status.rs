@@ -32,7 +32,11 @@ pub fn run(_: &StatusArgs, place: &InstallDir, session: &Session) -> Result<u8> 
             writeln!(out, "built       {built}")?;
         }
         if let Some(expires) = &description.expires_at {
-            let late = if knowledge.is_expired(session.now) { " (expired)" } else { "" };
+            let late = if knowledge.is_expired(session.now) {
+                " (expired)"
+            } else {
+                ""
+            };
             writeln!(out, "expires     {expires}{late}")?;
         }
         writeln!(out, "advisories  {}", description.advisories)?;
@@ -51,7 +55,11 @@ pub fn run(_: &StatusArgs, place: &InstallDir, session: &Session) -> Result<u8> 
                 format_size(shard.size)
             )?;
         }
-        for attribution in manifest.shards.iter().filter_map(|shard| shard.attribution.as_ref()) {
+        for attribution in manifest
+            .shards
+            .iter()
+            .filter_map(|shard| shard.attribution.as_ref())
+        {
             writeln!(out, "{attribution}")?;
         }
         Ok(())

@@ -28,7 +28,12 @@ Exit status: 0, or 3 where a source failed and its former copy, if any, was used
 pub struct UpdateArgs {
     /// A mirror in the layout of the public OSV bucket; may be given more than once, best first
     /// [default: the public bucket]
-    #[arg(long, value_name = "URL", env = "SEAWORTHY_DB_MIRROR", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SEAWORTHY_DB_MIRROR",
+        value_delimiter = ','
+    )]
     mirror: Vec<String>,
     /// An ecosystem by its OSV name; may be given more than once [default: all that are matched]
     #[arg(long, value_name = "NAME")]
@@ -53,7 +58,9 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
         .clone()
         .or_else(|| Some(session.folders.cache.as_ref()?.join("feeds")))
         .ok_or_else(|| {
-            anyhow!("there is no place for downloads\n  hint: set HOME or give `--download-dir DIR`")
+            anyhow!(
+                "there is no place for downloads\n  hint: set HOME or give `--download-dir DIR`"
+            )
         })?;
     let builder = format!("seaworthy {VERSION}");
     let mut options = UpdateOptions::new(folder, &builder, session.now);
@@ -65,7 +72,10 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
     }
     let replace = |urls: &mut Vec<String>, given: &Option<String>| {
         if let Some(url) = given {
-            *urls = Some(url.clone()).into_iter().filter(|url| !url.is_empty()).collect();
+            *urls = Some(url.clone())
+                .into_iter()
+                .filter(|url| !url.is_empty())
+                .collect();
         }
     };
     replace(&mut options.epss_urls, &args.epss);
@@ -89,7 +99,9 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
     let mut failed = 0;
     for (name, outcome) in &done.files {
         match outcome {
-            Outcome::Downloaded(bytes) => session.detail(&format!("{name}: {} fetched", format_size(*bytes))),
+            Outcome::Downloaded(bytes) => {
+                session.detail(&format!("{name}: {} fetched", format_size(*bytes)))
+            }
             Outcome::Unchanged => session.detail(&format!("{name}: unchanged")),
             Outcome::Absent => session.detail(&format!("{name}: no mirror has it")),
             Outcome::Failed(reason) => {
@@ -112,10 +124,15 @@ fn tell(event: &Event, progress: &Progress<'_>) {
     match event {
         Event::Started { name } => progress.say(&format!("fetching {name}")),
         Event::Bytes { name, done, total } => {
-            let total = total.map_or_else(String::new, |total| format!(" of {}", format_size(total)));
+            let total =
+                total.map_or_else(String::new, |total| format!(" of {}", format_size(total)));
             progress.replace(&format!("fetching {name}: {}{total}", format_size(*done)));
         }
-        Event::Retrying { name, pause, reason } => progress.say(&format!(
+        Event::Retrying {
+            name,
+            pause,
+            reason,
+        } => progress.say(&format!(
             "fetching {name}: trying again in {} s: {}",
             pause.as_secs(),
             seaworthy_report::printable(reason)

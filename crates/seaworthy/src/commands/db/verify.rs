@@ -8,8 +8,10 @@ use crate::session::Session;
 
 /// Check the signature, the expiry and every byte of the installed database.
 #[derive(Args)]
-#[command(after_long_help = "Exit status: 0 for a whole database, 2 for one that is damaged, \
-                             expired, not trusted or missing.")]
+#[command(
+    after_long_help = "Exit status: 0 for a whole database, 2 for one that is damaged, \
+                             expired, not trusted or missing."
+)]
 pub struct VerifyArgs {}
 
 pub fn run(_: &VerifyArgs, place: &InstallDir, session: &Session) -> Result<u8> {
