@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Environment variables by name. Empty ones count as absent, as they do for Docker.
 ///
-/// It has no `Debug`: `HTTPS_PROXY` may hold a password.
+/// Its `Debug` shows names only: `HTTPS_PROXY` may hold a password.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -58,6 +58,12 @@ impl Environment {
             Some(dir) => Some(PathBuf::from(dir)),
             None => Some(PathBuf::from(self.get("HOME")?).join(".docker")),
         }
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 

@@ -10,7 +10,10 @@ pub mod layer;
 pub mod node;
 pub mod python;
 pub mod rpmdb;
+pub mod image;
+pub mod registry;
 pub mod tar;
 
+pub use image::{ImageBuilder, OciParts};
 pub use layer::{BuiltLayer, Compression, LayerBuilder, sha256};
 pub use tar::TarHeader;

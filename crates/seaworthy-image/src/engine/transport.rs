@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use super::http::{self, Head, HttpError};
-use crate::Cancel;
+use crate::{Cancel, fault};
 
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -156,7 +156,7 @@ impl<S: Read> Read for Patient<S> {
         let start = Instant::now();
         loop {
             if self.cancel.is_cancelled() {
-                return Err(io::Error::other("cancelled"));
+                return Err(fault::cancelled());
             }
             match self.stream.read(buffer) {
                 Err(error)

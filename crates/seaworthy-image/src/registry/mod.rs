@@ -2,19 +2,27 @@
 
 mod address;
 mod auth;
+mod blob;
 mod credentials;
 mod name;
 mod proxy;
+mod pull;
 mod session;
+#[cfg(test)]
+mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use seaworthy_core::Platform;
 
 pub use name::RegistryReference;
 
-use crate::Environment;
+use self::session::Session;
+use crate::{Environment, Image, ImageError, ImageSource, WalkContext};
 
 /// How registries are talked to.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct RegistryOptions {
     /// Hosts (with their port, as in image names) that may speak plain HTTP or show a
     /// certificate nobody vouches for. This machine may always speak plain HTTP.
@@ -41,5 +49,25 @@ impl Default for RegistryOptions {
             longest_wait: Duration::from_secs(60),
             environment: Environment::of_process(),
         }
+    }
+}
+
+/// Images of registries.
+#[derive(Debug, Clone, Default)]
+pub struct RegistrySource {
+    /// How registries are talked to.
+    pub options: RegistryOptions,
+}
+
+impl ImageSource for RegistrySource {
+    fn open(
+        &self,
+        reference: &str,
+        platform: Option<&Platform>,
+        ctx: &WalkContext,
+    ) -> Result<Image, ImageError> {
+        let image = RegistryReference::parse(reference)?;
+        let session = Arc::new(Session::open(&image, &self.options, &ctx.cancel)?);
+        pull::open(&session, reference, &image, platform, ctx)
     }
 }

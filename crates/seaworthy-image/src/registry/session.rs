@@ -37,7 +37,7 @@ pub(crate) struct Ask<'a> {
     /// Path below the repository, `manifests/latest`.
     pub path: &'a str,
     /// Value of `Accept`.
-    pub accept: &'static str,
+    pub accept: &'a str,
     /// First byte wanted; 0 for everything.
     pub from: u64,
 }
@@ -148,7 +148,13 @@ impl Session {
         let mut challenged = false;
         loop {
             let failure = match self.follow(ask) {
-                Ok(reply) if reply.status == 401 && reply.from == self.home && !challenged => {
+                // A password that was refused is not sent again: accounts get locked.
+                Ok(reply)
+                    if reply.status == 401
+                        && reply.from == self.home
+                        && !challenged
+                        && !self.has_fixed_proof() =>
+                {
                     challenged = true;
                     self.answer_challenge(&reply)?;
                     continue;
@@ -322,6 +328,11 @@ impl Session {
             *token = renewed;
         }
         Ok(Some(authorization))
+    }
+
+    fn has_fixed_proof(&self) -> bool {
+        let grant = self.grant.lock().unwrap_or_else(|e| e.into_inner());
+        matches!(*grant, Grant::Fixed(_))
     }
 
     fn answer_challenge(&self, reply: &Reply) -> Result<(), ImageError> {

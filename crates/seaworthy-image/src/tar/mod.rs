@@ -143,6 +143,11 @@ impl<I: TarInput> TarReader<I> {
         }
     }
 
+    /// The place of the current member's stored bytes in the input.
+    pub fn body_offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Skips what is left of the current member and reads the next one into `member`.
     /// `Ok(Some(end))` is the end. What is odd but readable goes to `note`.
     pub fn next_member(

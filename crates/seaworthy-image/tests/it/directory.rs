@@ -173,7 +173,11 @@ fn a_file_that_shrinks_while_it_is_read_is_told() {
 fn what_may_not_be_read_is_told() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("secret"), "x").unwrap();
-    fs::set_permissions(root.path().join("secret"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(
+        root.path().join("secret"),
+        fs::Permissions::from_mode(0o000),
+    )
+    .unwrap();
     if fs::read(root.path().join("secret")).is_ok() {
         println!("skipped: root may read everything");
         return;
