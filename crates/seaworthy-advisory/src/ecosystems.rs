@@ -271,9 +271,14 @@ pub fn of_distro(distro: &Distro) -> Option<&'static Ecosystem> {
 
 /// The language ecosystem of a purl type.
 pub fn of_package_type(kind: &PackageType) -> Option<&'static Ecosystem> {
+    of_package_type_name(kind.as_str())
+}
+
+/// The language ecosystem of a purl type's name.
+pub fn of_package_type_name(kind: &str) -> Option<&'static Ecosystem> {
     ECOSYSTEMS
         .iter()
-        .find(|row| row.distro_ids.is_empty() && row.package_type == *kind)
+        .find(|row| row.distro_ids.is_empty() && row.package_type.as_str() == kind)
 }
 
 fn plain(base: &str, release: &str) -> Option<String> {

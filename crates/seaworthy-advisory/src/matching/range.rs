@@ -11,12 +11,37 @@ use std::cmp::Ordering;
 use crate::publishers::{Event, EventKind};
 use crate::version::{VersionError, VersionScheme};
 
-/// Compares with OSV's `0`, which is below every version.
-fn against(scheme: VersionScheme, version: &str, event: &Event) -> Result<Ordering, VersionError> {
+/// How two versions compare.
+pub trait Compare {
+    /// Orders two versions.
+    ///
+    /// # Errors
+    /// Either can't be read.
+    fn order(&self, a: &str, b: &str) -> Result<Ordering, VersionError>;
+}
+
+impl Compare for VersionScheme {
+    fn order(&self, a: &str, b: &str) -> Result<Ordering, VersionError> {
+        self.compare(a, b)
+    }
+}
+
+/// A scheme whose epochs don't count: the version of a source rpm never has one.
+#[derive(Debug, Clone, Copy)]
+pub struct WithoutEpoch(pub VersionScheme);
+
+impl Compare for WithoutEpoch {
+    fn order(&self, a: &str, b: &str) -> Result<Ordering, VersionError> {
+        self.0.compare_ignoring_epoch(a, b)
+    }
+}
+
+/// Compares with an event; OSV's `introduced: 0` is below every version.
+fn against(scheme: &impl Compare, version: &str, event: &Event) -> Result<Ordering, VersionError> {
     if event.version == "0" && event.kind == EventKind::Introduced {
         return Ok(Ordering::Greater);
     }
-    scheme.compare(version, &event.version)
+    scheme.order(version, &event.version)
 }
 
 /// Sorts events by version; leaves them as they are where a version can't be read.
@@ -67,7 +92,7 @@ pub struct Inside<'a> {
 /// # Errors
 /// A version can't be read, so that the question is undetermined.
 pub fn locate<'a>(
-    scheme: VersionScheme,
+    scheme: &impl Compare,
     events: &'a [Event],
     version: &str,
 ) -> Result<Option<Inside<'a>>, VersionError> {
@@ -116,7 +141,7 @@ pub fn covers(
     events: &[Event],
     version: &str,
 ) -> Result<bool, VersionError> {
-    Ok(locate(scheme, events, version)?.is_some())
+    Ok(locate(&scheme, events, version)?.is_some())
 }
 
 #[cfg(test)]
@@ -180,7 +205,7 @@ mod tests {
     #[test]
     fn the_fix_is_the_one_that_ends_the_part() {
         let events = events("+0 -1.5.0 +2.0.0 -2.3.0");
-        let found = locate(VersionScheme::Npm, &events, "2.1.0")
+        let found = locate(&VersionScheme::Npm, &events, "2.1.0")
             .unwrap()
             .unwrap();
         assert_eq!((found.introduced, found.fixed), ("2.0.0", Some("2.3.0")));

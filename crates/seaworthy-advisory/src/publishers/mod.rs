@@ -18,6 +18,9 @@ mod ghsa;
 mod go;
 mod malicious;
 mod modularity;
+
+pub(crate) use modularity::is_modular_version;
+
 mod npm_working_group;
 mod pypa;
 mod red_hat;
