@@ -69,6 +69,12 @@ impl Layer for DirectoryLayer {
         self.diff_id.as_ref()
     }
 
+    /// Whoever opens a directory as a layer with a diff ID has it from the engine that
+    /// unpacked it there.
+    fn vouches_for_diff_id(&self) -> bool {
+        true
+    }
+
     fn size_hint(&self) -> Option<u64> {
         None
     }

@@ -181,7 +181,9 @@ impl EvidenceCache {
 
     /// Keeps the evidence of a layer. Incomplete evidence, evidence without diff ID, of
     /// bytes that do not have the digest they should, or with a file that could not be
-    /// read this time is not kept, which is no error.
+    /// read this time is not kept, which is no error. That the diff ID is the right one is
+    /// the caller's to know: [`crate::scan_image`] puts nothing whose diff ID was neither
+    /// compared with the bytes nor vouched for by the layer.
     ///
     /// # Errors
     ///

@@ -9,7 +9,8 @@ use std::thread;
 use seaworthy_core::{Digest, ImageEvidence, LayerEvidence, Problem, ProblemKind};
 use seaworthy_image::{Image, Layer, LayerError, WalkContext};
 
-use crate::{AnalyzerSet, EvidenceCache, coalesce, scan_layer};
+use crate::layer::scan_layer_checked;
+use crate::{AnalyzerSet, EvidenceCache, coalesce};
 
 /// What the scan of an image gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,19 +57,30 @@ pub fn scan_image(
         }
         work.push(index);
     }
-    work.sort_by_key(|&index| Reverse(layers[index].size_hint()));
+    let size_of = |layer: &dyn Layer| layer.size_hint().unwrap_or(u64::MAX);
+    work.sort_by_key(|&index| Reverse(size_of(&*layers[index])));
+    let total = work.iter().fold(0_u64, |sum, &index| {
+        sum.saturating_add(size_of(&*layers[index]))
+    });
+    let threads = threads.max(1);
 
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, LayerEvidence)>> = Mutex::new(Vec::new());
     let notices: Mutex<Vec<Problem>> = Mutex::new(Vec::new());
     let worker = || {
         while let Some(&index) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let evidence = match scan_layer(&*layers[index], analyzers, ctx) {
-                Ok(evidence) => evidence,
+            let layer = &*layers[index];
+            let mut ctx = ctx.clone();
+            // While other layers keep the other threads busy, helpers of this one would only
+            // be in their way.
+            let share = size_of(layer).saturating_mul(threads as u64);
+            ctx.single_thread |= threads == 1 || share <= total;
+            let (evidence, is_verified) = match scan_layer_checked(layer, analyzers, &ctx) {
+                Ok(scanned) => scanned,
                 Err(LayerError::Cancelled) => return,
-                Err(error) => unreadable(&*layers[index], &error),
+                Err(error) => (unreadable(layer, &error), false),
             };
-            if let Some(cache) = cache
+            if let Some(cache) = cache.filter(|_| is_verified)
                 && let Err(error) = cache.put(&evidence, analyzers)
             {
                 let notice = Problem::new(ProblemKind::Notice, error.to_string());
@@ -77,12 +89,12 @@ pub fn scan_image(
             lock(&done).push((index, evidence));
         }
     };
-    let threads = threads.clamp(1, work.len().max(1));
-    if threads == 1 {
+    let workers = threads.min(work.len());
+    if workers <= 1 {
         worker();
     } else {
         thread::scope(|scope| {
-            for _ in 0..threads {
+            for _ in 0..workers {
                 scope.spawn(worker);
             }
         });

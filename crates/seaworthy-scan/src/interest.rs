@@ -1,8 +1,8 @@
 //! All analyzers' interests, compiled into tables that are asked once per file.
 //!
 //! Each glob goes into the table of the strongest fixed text it has: the whole path, the
-//! directory, the file name or the extension. A file costs one hash and one look-up per
-//! table that is in use; a glob itself is only tried on a file that hit it there. Globs
+//! directory, the file name or the extension. A file costs at most one hash and one look-up
+//! per table, and mostly none; a glob itself is only tried on a file that hit it there. Globs
 //! without any such text (`**/prefix*`) are tried on every file: keep them few.
 
 use std::collections::HashMap;
@@ -36,7 +36,39 @@ struct Glob {
 
 /// Glob numbers by the hash of a text. Two texts with one hash do no harm: the glob
 /// itself decides.
-type Table = HashMap<u64, Vec<u32>, BuildHasherDefault<AlreadyHashed>>;
+#[derive(Default)]
+struct Table {
+    by_hash: HashMap<u64, Vec<u32>, BuildHasherDefault<AlreadyHashed>>,
+    /// Lengths of the texts, one bit each, the last for all longer ones: together with the
+    /// last bytes this spares most files the hash.
+    lengths: u64,
+    /// Last bytes of the texts, one bit each, modulo 64.
+    last_bytes: u64,
+}
+
+impl Table {
+    fn filter_bits(text: &str) -> (u64, u64) {
+        let last = text.as_bytes().last().copied().unwrap_or_default();
+        (1 << text.len().min(63), 1 << (last % 64))
+    }
+
+    fn insert(&mut self, text: &str, number: u32) {
+        let (length, last_byte) = Table::filter_bits(text);
+        self.lengths |= length;
+        self.last_bytes |= last_byte;
+        let numbers = self.by_hash.entry(PathSet::hash(text)).or_default();
+        numbers.push(number);
+    }
+
+    /// The numbers under `text`, or none. `hash` is asked only where the text may be there.
+    fn get(&self, text: &str, hash: impl FnOnce() -> u64) -> &[u32] {
+        let (length, last_byte) = Table::filter_bits(text);
+        if self.lengths & length == 0 || self.last_bytes & last_byte == 0 {
+            return &[];
+        }
+        self.by_hash.get(&hash()).map_or(&[], Vec::as_slice)
+    }
+}
 
 impl InterestSet {
     pub(crate) fn new(analyzers: &[Analyzer]) -> InterestSet {
@@ -89,7 +121,7 @@ impl InterestSet {
             self.on_every_path.push(number);
             return;
         };
-        table.entry(PathSet::hash(key)).or_default().push(number);
+        table.insert(key, number);
     }
 
     /// Adds the analyzers that want the file at `path` because of its path, in the order
@@ -97,28 +129,20 @@ impl InterestSet {
     pub(crate) fn wanted_by_path(&self, path: &str, path_hash: u64, out: &mut Vec<AnalyzerIndex>) {
         let before = out.len();
         let (directory, name) = split_name(path);
-        self.look_up(&self.by_path, path_hash, path, out);
-        if !self.by_directory.is_empty() {
-            self.look_up(&self.by_directory, PathSet::hash(directory), path, out);
+        for (table, key) in [(&self.by_directory, directory), (&self.by_name, name)] {
+            self.try_globs(table.get(key, || PathSet::hash(key)), path, out);
         }
-        if !self.by_name.is_empty() {
-            self.look_up(&self.by_name, PathSet::hash(name), path, out);
-        }
-        if !self.by_extension.is_empty()
-            && let Some((_, extension)) = name.rsplit_once('.')
-        {
-            self.look_up(&self.by_extension, PathSet::hash(extension), path, out);
+        self.try_globs(self.by_path.get(path, || path_hash), path, out);
+        if let Some((_, extension)) = name.rsplit_once('.') {
+            let numbers = self
+                .by_extension
+                .get(extension, || PathSet::hash(extension));
+            self.try_globs(numbers, path, out);
         }
         self.try_globs(&self.on_every_path, path, out);
         if out.len() > before + 1 {
             out[before..].sort_unstable();
             out.dedup();
-        }
-    }
-
-    fn look_up(&self, table: &Table, key: u64, path: &str, out: &mut Vec<AnalyzerIndex>) {
-        if let Some(numbers) = table.get(&key) {
-            self.try_globs(numbers, path, out);
         }
     }
 

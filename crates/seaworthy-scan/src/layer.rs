@@ -38,6 +38,16 @@ pub fn scan_layer(
     analyzers: &AnalyzerSet,
     ctx: &WalkContext,
 ) -> Result<LayerEvidence, LayerError> {
+    scan_layer_checked(layer, analyzers, ctx).map(|(evidence, _)| evidence)
+}
+
+/// The same, and whether the diff ID is known to be that of the bytes, so that the evidence
+/// may be kept under it.
+pub(crate) fn scan_layer_checked(
+    layer: &dyn Layer,
+    analyzers: &AnalyzerSet,
+    ctx: &WalkContext,
+) -> Result<(LayerEvidence, bool), LayerError> {
     let mut pass = Pass::new(analyzers);
     let mut outcome = layer.walk(ctx, &mut |mut entry| {
         if ctx.cancel.is_cancelled() {
@@ -61,10 +71,15 @@ pub fn scan_layer(
         again.finish();
     }
     let mut evidence = pass.finish(&mut outcome.problems);
+    let is_verified = match (layer.diff_id(), &outcome.diff_id) {
+        (Some(promised), Some(found)) => promised == found,
+        (Some(_), None) => layer.vouches_for_diff_id(),
+        (None, _) => true,
+    };
     evidence.diff_id = layer.diff_id().cloned().or(outcome.diff_id);
     evidence.stats.entries = outcome.entries;
     evidence.complete = outcome.complete;
-    Ok(evidence)
+    Ok((evidence, is_verified))
 }
 
 /// What the analyzers said about one file.

@@ -104,6 +104,10 @@ impl Layer for MemoryLayer {
         self.diff_id.as_ref()
     }
 
+    fn vouches_for_diff_id(&self) -> bool {
+        true
+    }
+
     fn size_hint(&self) -> Option<u64> {
         Some(
             self.entries

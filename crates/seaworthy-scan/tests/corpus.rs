@@ -497,3 +497,74 @@ fn cases_of_other_scanners() {
     }
     assert!(cases >= 20, "only {cases} cases were found");
 }
+
+#[test]
+#[ignore = "a measurement: run it with --release --nocapture"]
+fn time_per_program() {
+    let mut programs = Vec::new();
+    let mut total = 0;
+    for folder in ["/usr/bin", "/usr/lib/x86_64-linux-gnu", "/usr/local/bin"] {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if total < 600 << 20
+                && entry.file_type().is_ok_and(|kind| kind.is_file())
+                && let Ok(bytes) = std::fs::read(entry.path())
+                && bytes.starts_with(b"\x7fELF")
+            {
+                total += bytes.len();
+                programs.push(bytes);
+            }
+        }
+    }
+    for _ in 0..3 {
+        let start = cpu_time();
+        let mut problems = ProblemList::default();
+        let found = programs
+            .iter()
+            .filter(|p| go_binary::parse(p, &mut problems).is_some())
+            .count();
+        println!(
+            "{} programs, {} MB, {found} of them Go: {:?}",
+            programs.len(),
+            total >> 20,
+            cpu_time().saturating_sub(start)
+        );
+    }
+    if let Some(corpus) = corpus() {
+        for name in [
+            "cbl-mariner-2.0.rpmdb.sqlite",
+            "almalinux-8.9-s390x-bdb-be.Packages",
+            "sle15-bci-ndb.Packages.db",
+        ] {
+            let bytes = unzstd(&corpus.join(format!("rpmdb/{name}.zst")));
+            let start = cpu_time();
+            let database = rpm::parse_database(&bytes);
+            let files: usize = database
+                .packages
+                .iter()
+                .map(|record| record.files.len())
+                .sum();
+            println!(
+                "{name}: {} packages, {files} files: {:?}",
+                database.packages.len(),
+                cpu_time().saturating_sub(start)
+            );
+        }
+        let files = untar(&unzstd(&corpus.join("binaries/go-binaries.tar.zst")));
+        for (name, bytes) in &files {
+            let start = cpu_time();
+            go_binary::parse(bytes, &mut ProblemList::default());
+            println!(
+                "{name}: {} MB: {:?}",
+                bytes.len() >> 20,
+                cpu_time().saturating_sub(start)
+            );
+        }
+    }
+}
+
+/// Processor time of this thread, which other work on the machine does not change.
+fn cpu_time() -> std::time::Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = stat.split(' ').next().and_then(|text| text.parse().ok());
+    std::time::Duration::from_nanos(nanos.unwrap_or_default())
+}

@@ -12,6 +12,7 @@ const BASE: u64 = 0x40_0000;
 pub struct Elf {
     wide: bool,
     big_endian: bool,
+    note: Vec<u8>,
     code: Vec<u8>,
     read_only: Vec<u8>,
     data: Vec<u8>,
@@ -32,6 +33,7 @@ impl Elf {
         Elf {
             wide,
             big_endian,
+            note: Vec::new(),
             code: vec![0x90; 256],
             read_only: b"some read-only text\0".to_vec(),
             data: vec![0; 64],
@@ -85,6 +87,17 @@ impl Elf {
         elf
     }
 
+    /// Adds the note with Go's build ID.
+    #[must_use]
+    pub fn with_go_note(mut self) -> Elf {
+        for number in [4, 8, 4] {
+            let number = self.number(number);
+            self.note.extend(number);
+        }
+        self.note.extend(b"Go\0\0build-id");
+        self
+    }
+
     /// Puts bytes behind the read-only data.
     #[must_use]
     pub fn with_read_only(mut self, bytes: &[u8]) -> Elf {
@@ -99,9 +112,13 @@ impl Elf {
         self
     }
 
+    fn segments(&self) -> u64 {
+        if self.note.is_empty() { 3 } else { 4 }
+    }
+
     fn head_len(&self) -> u64 {
         let (file, segment): (u64, u64) = if self.wide { (64, 56) } else { (52, 32) };
-        (file + 3 * segment).next_multiple_of(16)
+        (file + self.segments() * segment).next_multiple_of(16)
     }
 
     // Addresses are far apart and fixed, so that they do not depend on lengths that are
@@ -157,24 +174,30 @@ impl Elf {
         out.extend(self.word(u64::from(head_size)));
         out.extend(self.word(0));
         out.extend(self.number(0));
-        for half in [head_size, segment_size, 3, 0, 0, 0] {
+        let count = if self.note.is_empty() { 3 } else { 4 };
+        for half in [head_size, segment_size, count, 0, 0, 0] {
             out.extend(self.half(half));
         }
-        let code_at = self.head_len();
+        let note_at = self.head_len();
+        let code_at = (note_at + self.note.len() as u64).next_multiple_of(16);
         let read_only_at = (code_at + self.code.len() as u64).next_multiple_of(16);
         let data_at = (read_only_at + self.read_only.len() as u64).next_multiple_of(16);
-        let segments = [
-            (5, code_at, BASE, self.code.len() as u64),
+        let mut segments = vec![
+            (1, 5, code_at, BASE, self.code.len() as u64),
             (
+                1,
                 4,
                 read_only_at,
                 self.read_only_at(),
                 self.read_only.len() as u64,
             ),
-            (6, data_at, self.data_at(), self.data.len() as u64),
+            (1, 6, data_at, self.data_at(), self.data.len() as u64),
         ];
-        for (flags, offset, address, size) in segments {
-            out.extend(self.number(1));
+        if !self.note.is_empty() {
+            segments.push((4, 4, note_at, BASE, self.note.len() as u64));
+        }
+        for (kind, flags, offset, address, size) in segments {
+            out.extend(self.number(kind));
             if self.wide {
                 out.extend(self.number(flags));
             }
@@ -187,6 +210,7 @@ impl Elf {
             out.extend(self.word(16));
         }
         for (at, bytes) in [
+            (note_at, &self.note),
             (code_at, &self.code),
             (read_only_at, &self.read_only),
             (data_at, &self.data),

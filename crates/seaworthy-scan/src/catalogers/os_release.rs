@@ -139,7 +139,11 @@ fn debian_version(version: &str) -> Distro {
     if version.starts_with(|c: char| c.is_ascii_digit()) {
         return Distro::new("debian", version.split('.').next());
     }
-    let codename = version.split('/').next().map(str::to_owned);
+    let codename = version
+        .split('/')
+        .next()
+        .and_then(text::value)
+        .map(str::to_owned);
     Distro {
         codename,
         ..Distro::new("debian", None)

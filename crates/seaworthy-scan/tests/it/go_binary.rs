@@ -99,6 +99,30 @@ fn a_packed_program_is_a_gap() {
 }
 
 #[test]
+fn a_go_program_without_build_info_is_a_gap() {
+    let evidence = scan_file("usr/bin/old", Elf::new(true, false).with_go_note().build());
+    assert_eq!(names(&evidence), [""; 0]);
+    assert_eq!(evidence.problems.len(), 1);
+    assert_eq!(evidence.problems[0].kind, ProblemKind::Unsupported);
+    let program = Elf::go(false, true, GoForm::Inline, "go1.17.13", MODULES).with_go_note();
+    let evidence = scan_file("usr/bin/new", program.build());
+    assert_eq!(names(&evidence).len(), 4);
+    assert_eq!(messages(&evidence.problems), [""; 0]);
+}
+
+#[test]
+fn a_module_list_cut_short_is_said_and_the_standard_library_kept() {
+    let program = Elf::go(true, false, GoForm::Inline, "go1.17.13", MODULES).build();
+    let end = find(&program, b"golang.org/x/sys");
+    let evidence = scan_file("usr/bin/tool", program[..end].to_vec());
+    assert_eq!(names(&evidence), ["stdlib 1.17.13"]);
+    assert_eq!(
+        messages(&evidence.problems),
+        ["the module list of the Go build info can't be read to its end"]
+    );
+}
+
+#[test]
 fn a_go_program_without_modules_still_has_a_standard_library() {
     let program = Elf::go(true, false, GoForm::Inline, "go1.20.5 X:boringcrypto", "").build();
     assert_eq!(

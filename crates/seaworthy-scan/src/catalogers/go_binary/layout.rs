@@ -23,15 +23,37 @@ pub(super) struct Segment {
     pub(super) executable: bool,
 }
 
-/// The mapped parts of an executable, or `None` where the head can't be read as one.
-pub(super) fn segments(head: &[u8]) -> Option<Vec<Segment>> {
-    let mut segments = match head.get(..4)? {
-        b"\x7fELF" => elf(head)?,
-        [b'M', b'Z', ..] => pe(head)?,
-        _ => mach_o(head)?,
+/// What the head of an executable tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Layout {
+    /// The parts that are mapped; none where the head can't be read.
+    pub(super) segments: Vec<Segment>,
+    /// Whether it can be a Go program at all, as far as the head shows. Nearly every
+    /// other program is linked dynamically and lacks the note with Go's build ID; a Go
+    /// program is not, or has it.
+    pub(super) maybe_go: bool,
+    /// Whether the note with Go's build ID is there, which Go has written since 1.5.
+    pub(super) go_note: bool,
+}
+
+/// Reads the head of an executable.
+pub(super) fn layout(head: &[u8]) -> Layout {
+    let layout = match head.get(..4) {
+        Some(b"\x7fELF") => elf(head),
+        Some([b'M', b'Z', ..]) => pe(head).map(of_segments),
+        _ => mach_o(head).map(of_segments),
     };
-    segments.retain(|segment| !segment.file.is_empty());
-    Some(segments)
+    let mut layout = layout.unwrap_or_default();
+    layout.segments.retain(|segment| !segment.file.is_empty());
+    layout
+}
+
+fn of_segments(segments: Vec<Segment>) -> Layout {
+    Layout {
+        segments,
+        maybe_go: true,
+        go_note: false,
+    }
 }
 
 /// The place in the file of an address.
@@ -51,10 +73,12 @@ fn segment(offset: u64, size: u64, address: u64, executable: bool) -> Segment {
     }
 }
 
-fn elf(head: &[u8]) -> Option<Vec<Segment>> {
+fn elf(head: &[u8]) -> Option<Layout> {
     const EXECUTABLE: u16 = 2;
     const SHARED: u16 = 3;
     const LOAD: u32 = 1;
+    const DYNAMIC: u32 = 2;
+    const NOTE: u32 = 4;
     let wide = match head.get(4)? {
         1 => false,
         2 => true,
@@ -84,17 +108,30 @@ fn elf(head: &[u8]) -> Option<Vec<Segment>> {
     }
     let mut out = Vec::new();
     let mut constants_apart = false;
+    let (mut dynamic, mut go_note, mut unseen_note) = (false, false, false);
     for i in 0..count {
         let at = table.checked_add(i * size)?;
         slice(head, at, size)?;
-        if endian.u32(head, at)? != LOAD {
-            continue;
-        }
         let (flags, offset, address, file_size) = if wide {
             (at + 4, at + 8, at + 16, at + 32)
         } else {
             (at + 24, at + 4, at + 8, at + 16)
         };
+        match endian.u32(head, at)? {
+            LOAD => {}
+            DYNAMIC => {
+                dynamic = true;
+                continue;
+            }
+            NOTE => {
+                match is_go_note(head, word(offset)?, word(file_size)?) {
+                    Some(found) => go_note |= found,
+                    None => unseen_note = true,
+                }
+                continue;
+            }
+            _ => continue,
+        }
         let flags = endian.u32(head, flags)?;
         constants_apart |= flags & 3 == 0;
         out.push(segment(
@@ -110,7 +147,18 @@ fn elf(head: &[u8]) -> Option<Vec<Segment>> {
             segment.executable = false;
         }
     }
-    Some(out)
+    Some(Layout {
+        segments: out,
+        maybe_go: go_note || unseen_note || !dynamic,
+        go_note,
+    })
+}
+
+/// Whether notes hold one by the name of Go; `None` where they lie behind the head.
+fn is_go_note(head: &[u8], offset: u64, size: u64) -> Option<bool> {
+    let (offset, size) = (usize::try_from(offset).ok()?, usize::try_from(size).ok()?);
+    let notes = slice(head, offset, size)?;
+    Some(memchr::memmem::find(notes, b"Go\0\0").is_some())
 }
 
 fn pe(head: &[u8]) -> Option<Vec<Segment>> {
@@ -207,7 +255,7 @@ mod tests {
             b"\xcf\xfa\xed\xfe",
             &[0xff; 200],
         ] {
-            assert_eq!(segments(head), None);
+            assert_eq!(layout(head).segments, []);
         }
     }
 }

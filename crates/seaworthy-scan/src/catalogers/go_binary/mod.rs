@@ -15,11 +15,13 @@
 //! suits the newer form. For the older one the texts lie *before* the header that leads to
 //! them, in the read-only data; so on the way every text that could be one is kept: the
 //! module text is known by the marks around it, the Go version by its first bytes. What
-//! has the right place and length in the end is taken. Code is not searched at all, and
-//! nothing behind the last segment (symbols, debug information) is read.
+//! has the right place and length in the end is taken. Code is not searched at all, nothing
+//! behind the last segment (symbols, debug information) is read, and a program that can't
+//! be Go's by its head is searched for the two marks only. A hardened cgo program of
+//! before 1.18 without build ID thereby loses its Go version, and says so.
 //!
-//! Left out: fat Mach-O and XCOFF programs, and programs packed with UPX, which are
-//! reported.
+//! Left out: fat Mach-O and XCOFF programs. Programs packed with UPX, and Go programs
+//! without build info, are reported.
 
 mod build_info;
 mod layout;
@@ -32,7 +34,7 @@ use memchr::memmem::Finder;
 use seaworthy_core::{EvidenceItem, Meta, ProblemKind};
 
 pub use build_info::BuildInfo;
-use layout::Segment;
+use layout::{Layout, Segment};
 
 use crate::bytes::{Endian, slice};
 use crate::problems::ProblemList;
@@ -94,7 +96,7 @@ pub fn parse(bytes: &[u8], problems: &mut ProblemList) -> Option<BuildInfo> {
 #[derive(Default)]
 struct Scanner {
     /// `None` until the first window.
-    segments: Option<Vec<Segment>>,
+    layout: Option<Layout>,
     /// How much of the file has passed.
     seen: u64,
     /// Where the last segment ends: nothing comes behind it.
@@ -102,6 +104,8 @@ struct Scanner {
     packed: bool,
     done: bool,
     found: Option<BuildInfo>,
+    /// Whether the module text is there but can't be read.
+    modules_lost: bool,
     /// What follows the header that is being looked at.
     header: Option<Piece>,
     headers_tried: usize,
@@ -154,7 +158,7 @@ impl StreamReader for Scanner {
 
 impl Scanner {
     fn feed(&mut self, offset: u64, bytes: &[u8]) {
-        if self.segments.is_none() {
+        if self.layout.is_none() {
             self.begin(bytes);
         }
         if self.done {
@@ -183,7 +187,8 @@ impl Scanner {
     /// Reads the head of the file.
     fn begin(&mut self, head: &[u8]) {
         let upx = head.get(..UPX_HEAD.min(head.len())).unwrap_or_default();
-        let segments = layout::segments(head).unwrap_or_default();
+        let layout = layout::layout(head);
+        let segments = &layout.segments;
         self.packed = !segments.is_empty() && memchr::memmem::find(upx, b"UPX!").is_some();
         self.end = segments
             .iter()
@@ -191,7 +196,11 @@ impl Scanner {
             .max()
             .unwrap_or_default();
         self.done = segments.is_empty() || self.packed;
-        self.segments = Some(segments);
+        self.layout = Some(layout);
+    }
+
+    fn segments(&self) -> &[Segment] {
+        self.layout.as_ref().map_or(&[], |layout| &layout.segments)
     }
 
     /// The parts of a window that can hold build info: all segments but code. New bytes
@@ -199,9 +208,8 @@ impl Scanner {
     fn searched(&self, window: Range<u64>) -> Vec<Range<u64>> {
         let from = self.seen.saturating_sub(OVERLAP as u64).max(window.start);
         let mut parts: Vec<Range<u64>> = self
-            .segments
+            .segments()
             .iter()
-            .flatten()
             .filter(|segment| !segment.executable)
             .map(|segment| segment.file.start.max(from)..segment.file.end.min(window.end))
             .filter(|part| part.start < part.end)
@@ -235,6 +243,9 @@ impl Scanner {
                 .find_iter(part)
                 .find(|found| !known(place(*found)));
             self.modules_open = modules.map(keep);
+        }
+        if !self.layout.as_ref().is_some_and(|layout| layout.maybe_go) {
+            return;
         }
         for found in FIND_VERSION.find_iter(part) {
             if self.versions.len() >= MAX_VERSIONS {
@@ -281,13 +292,16 @@ impl Scanner {
                     self.header = Some(piece);
                     return;
                 }
-                Header::Inline(info) => {
+                Header::Inline { info, cut_short } => {
+                    self.modules_lost = cut_short;
                     self.found = Some(info);
                     return;
                 }
                 Header::Pointers(pointers) => {
                     if complete || piece.bytes.len() >= MAX_DATA {
-                        self.found = Some(self.follow(&pointers, &piece));
+                        let (info, modules_lost) = self.follow(&pointers, &piece);
+                        self.modules_lost = modules_lost;
+                        self.found = Some(info);
                     } else {
                         self.header = Some(piece);
                     }
@@ -314,18 +328,17 @@ impl Scanner {
     }
 
     fn segment_end(&self, at: u64) -> u64 {
-        self.segments
+        self.segments()
             .iter()
-            .flatten()
             .filter(|segment| segment.file.contains(&at))
             .map(|segment| segment.file.end)
             .max()
             .unwrap_or_default()
     }
 
-    /// The two texts an older header points to.
-    fn follow(&self, pointers: &Pointers, data: &Piece) -> BuildInfo {
-        let segments = self.segments.as_deref().unwrap_or_default();
+    /// The two texts an older header points to, and whether that of the modules is lost.
+    fn follow(&self, pointers: &Pointers, data: &Piece) -> (BuildInfo, bool) {
+        let segments = self.segments();
         let size = pointers.size;
         let text = |variable: u64| {
             let at = layout::file_offset(segments, variable)?;
@@ -340,7 +353,7 @@ impl Scanner {
             go_version(bytes)
         });
         let modules = match text(pointers.modules) {
-            Some((_, 0)) => None,
+            Some((_, 0)) => Some(&[][..]),
             Some((at, len)) => {
                 let passed = self.modules.iter().find_map(|piece| piece.get(at, len));
                 passed.or_else(|| data.get(at, len.min(MAX_TEXT)))
@@ -351,10 +364,11 @@ impl Scanner {
                 _ => None,
             },
         };
-        BuildInfo {
+        let info = BuildInfo {
             go_version,
             modules: modules.unwrap_or_default().to_vec(),
-        }
+        };
+        (info, modules.is_none())
     }
 
     fn end(mut self, problems: &mut ProblemList) -> Option<BuildInfo> {
@@ -367,6 +381,19 @@ impl Scanner {
         if self.found.is_none() {
             self.try_header(true);
         }
+        if self.modules_lost {
+            problems.push(
+                ProblemKind::Malformed,
+                "the module list of the Go build info can't be read to its end",
+            );
+        }
+        if self.found.is_none() && !self.packed && self.layout.is_some_and(|layout| layout.go_note)
+        {
+            problems.push(
+                ProblemKind::Unsupported,
+                "a Go program without build info (before Go 1.13, or removed): its modules are not known",
+            );
+        }
         self.found
     }
 }
@@ -374,7 +401,11 @@ impl Scanner {
 /// What the bytes from a magic on are.
 enum Header {
     /// The form since Go 1.18, whole.
-    Inline(BuildInfo),
+    Inline {
+        info: BuildInfo,
+        /// Whether the module text ends too early, and was left out.
+        cut_short: bool,
+    },
     /// The form before.
     Pointers(Pointers),
     /// Could be one, but ends too early.
@@ -418,16 +449,17 @@ fn read_header(bytes: &[u8], complete: bool) -> Header {
         let Some(go_version) = go_version(version.text) else {
             return Header::Invalid;
         };
-        return match varint_text(version.rest, MAX_TEXT) {
-            Ok(modules) => Header::Inline(BuildInfo {
+        let modules = match varint_text(version.rest, MAX_TEXT) {
+            Ok(modules) => Some(modules.text.to_vec()),
+            Err(_) if complete => None,
+            Err(header) => return header,
+        };
+        return Header::Inline {
+            cut_short: modules.is_none(),
+            info: BuildInfo {
                 go_version: Some(go_version),
-                modules: modules.text.to_vec(),
-            }),
-            Err(_) if complete => Header::Inline(BuildInfo {
-                go_version: Some(go_version),
-                modules: Vec::new(),
-            }),
-            Err(header) => header,
+                modules: modules.unwrap_or_default(),
+            },
         };
     }
     let mut pointers = Pointers {
