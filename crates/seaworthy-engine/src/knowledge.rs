@@ -102,12 +102,17 @@ fn installed(folder: &Path) -> Result<Knowledge, EngineError> {
 
 fn described(database: AdvisoryDb, kind: DatabaseKind, manifest: Option<Manifest>) -> Knowledge {
     let info = database.info();
+    let time = |seconds| {
+        Timestamp::from_second(seconds)
+            .ok()
+            .map(|time| time.to_string())
+    };
     let description = Database {
         kind,
         serial: info.serial,
-        built_at: Some(info.created.to_string()),
-        expires_at: info.expires.map(|time| time.to_string()),
-        advisories: info.advisories,
+        built_at: time(info.created),
+        expires_at: info.expires.and_then(time),
+        advisories: info.records,
     };
     Knowledge {
         database,

@@ -183,7 +183,7 @@ fn judge(
         packages: read.evidence.packages().count(),
         cached_layers: read.cached_layers,
     });
-    let matched = match_image(&knowledge.database, &read.evidence, request.now);
+    let matched = match_image(&knowledge.database, &read.evidence, request.now.as_second());
     let verdict = evaluate(
         &matched.findings,
         &matched.gaps,

@@ -28,7 +28,13 @@ pub fn supported() -> Vec<SupportGroup> {
     vec![
         SupportGroup {
             title: "Image sources",
-            rows: [].into(),
+            rows: seaworthy_image::SOURCES
+                .iter()
+                .map(|source| {
+                    let id = format!("{}:{}", source.kind.as_str(), source.syntax);
+                    row(&id, source.summary)
+                })
+                .collect(),
         },
         SupportGroup {
             title: "Package records in images",

@@ -6,12 +6,12 @@
 pub mod elf;
 pub mod http;
 pub mod http_files;
+pub mod image;
 pub mod layer;
 pub mod node;
 pub mod python;
-pub mod rpmdb;
-pub mod image;
 pub mod registry;
+pub mod rpmdb;
 pub mod tar;
 
 pub use image::{ImageBuilder, OciParts};

@@ -7,7 +7,8 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use seaworthy_core::{GapKind, Platform, ProblemKind, Severity};
 use seaworthy_engine::{CacheChoice, DEFAULT_CACHE_BYTES, DatabaseChoice, Limits, ScanRequest};
-use seaworthy_image::{EngineAccess, OpenOptions};
+use seaworthy_image::OpenOptions;
+use seaworthy_image::engine::EngineAccess;
 use seaworthy_policy::{Policy, parse_word, words_of};
 use seaworthy_report::{Reporter, reporter, reporters};
 use serde::Deserialize;
@@ -149,6 +150,10 @@ pub struct ScanOptions {
         help_heading = "Image"
     )]
     engine_access: EngineWay,
+    /// A registry, `HOST[:PORT]`, that may speak plain HTTP or show a certificate nobody vouches
+    /// for; may be given more than once
+    #[arg(long, value_name = "HOST", help_heading = "Image")]
+    insecure_registry: Vec<String>,
     /// The folder of the advisory database [default: ~/.local/share/seaworthy/db]
     #[arg(
         long,
@@ -236,15 +241,7 @@ impl ScanOptions {
     ) -> Result<ScanRequest> {
         Ok(ScanRequest {
             reference: reference.to_owned(),
-            open: OpenOptions {
-                platform: self.platform.clone(),
-                engine_access: match self.engine_access {
-                    EngineWay::Auto => EngineAccess::Auto,
-                    EngineWay::Direct => EngineAccess::Direct,
-                    EngineWay::Export => EngineAccess::Export,
-                },
-                ..OpenOptions::default()
-            },
+            open: self.open(),
             limits: self.limits.limits(),
             database: database_choice(self.db.as_deref(), self.builtin, session),
             cache: self.cache(session),
@@ -256,6 +253,20 @@ impl ScanOptions {
             now: session.now,
             timings: false,
         })
+    }
+
+    fn open(&self) -> OpenOptions {
+        let mut open = OpenOptions {
+            platform: self.platform.clone(),
+            ..OpenOptions::default()
+        };
+        open.engine.access = match self.engine_access {
+            EngineWay::Auto => EngineAccess::Auto,
+            EngineWay::Direct => EngineAccess::Direct,
+            EngineWay::Export => EngineAccess::Export,
+        };
+        open.registry.insecure.clone_from(&self.insecure_registry);
+        open
     }
 
     fn cache(&self, session: &Session) -> CacheChoice {

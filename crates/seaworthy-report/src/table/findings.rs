@@ -21,6 +21,8 @@ struct Group<'a> {
     layers: BTreeSet<u32>,
     /// One row a vulnerability, worst first.
     rows: Vec<(&'a Finding, &'a Vulnerability)>,
+    /// How many findings (one a binary package) a row stands for, by vulnerability.
+    repeats: BTreeMap<&'a str, u64>,
 }
 
 pub(super) fn write(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
@@ -71,6 +73,7 @@ fn group(report: &Report) -> Vec<Group<'_>> {
                 binaries: BTreeSet::new(),
                 layers: BTreeSet::new(),
                 rows: Vec::new(),
+                repeats: BTreeMap::new(),
             });
         group.binaries.insert(&flaw.package);
         let places = finding
@@ -78,7 +81,9 @@ fn group(report: &Report) -> Vec<Group<'_>> {
             .iter()
             .filter_map(|evidence| evidence.location.as_ref());
         group.layers.extend(places.filter_map(|place| place.layer));
-        if !group.rows.iter().any(|(_, known)| known.id == flaw.id) {
+        let repeats = group.repeats.entry(&flaw.id).or_default();
+        *repeats += 1;
+        if *repeats == 1 {
             group.rows.push((finding, flaw));
         }
     }
@@ -158,7 +163,8 @@ fn write_group(group: &Group<'_>, pen: &Pen, out: &mut dyn Write) -> io::Result<
         .unwrap_or(0)
         .min(pen.width / 3);
     for (finding, flaw) in group.rows.iter().take(most) {
-        write_row(finding, flaw, id_width, pen, out)?;
+        let repeats = group.repeats.get(flaw.id.as_str()).copied().unwrap_or(1);
+        write_row(finding, flaw, repeats, id_width, pen, out)?;
     }
     let left = group.rows.len().saturating_sub(most);
     if left > 0 {
@@ -181,6 +187,7 @@ fn write_group(group: &Group<'_>, pen: &Pen, out: &mut dyn Write) -> io::Result<
 fn write_row(
     finding: &Finding,
     flaw: &Vulnerability,
+    repeats: u64,
     id_width: usize,
     pen: &Pen,
     out: &mut dyn Write,
@@ -220,6 +227,9 @@ fn write_row(
         && epss.probability >= 0.01
     {
         marks.push(format!("EPSS {:.0}%", epss.probability * 100.0));
+    }
+    if repeats > 1 {
+        marks.push(format!("{}{repeats} packages", pen.glyph("×", "x")));
     }
     let marks = marks.join(" ");
     let id = pad(&fit(&printable(&flaw.id), id_width, pen.unicode), id_width);

@@ -175,6 +175,13 @@ fn next_step(report: &Report) -> Option<String> {
         );
     }
     if let Some(flaw) = first {
+        if report.image.source == "memory" {
+            // The demonstration image has no reference that could be scanned again.
+            return Some(format!(
+                "`seaworthy demo --explain {}` tells why a finding is there",
+                printable(&flaw.id)
+            ));
+        }
         let plain = |text: &str| {
             text.bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b))

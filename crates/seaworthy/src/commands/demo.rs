@@ -2,7 +2,7 @@ use anyhow::Result;
 use clap::Args;
 use seaworthy_engine::{CacheChoice, DatabaseChoice, ScanRequest, scan_opened};
 
-use super::scan;
+use super::{explain, scan};
 use crate::demo;
 use crate::options::{OutputArgs, PolicyArgs};
 use crate::progress::Progress;
@@ -15,6 +15,9 @@ use crate::session::Session;
 #[derive(Args)]
 #[command(after_long_help = crate::cli::EXIT_STATUS)]
 pub struct DemoArgs {
+    /// Tell why a finding is there, by its id, as `seaworthy explain` does for other images
+    #[arg(long, value_name = "ID")]
+    explain: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -42,7 +45,10 @@ pub fn run(args: &DemoArgs, session: &Session) -> Result<u8> {
     );
     progress.finish();
     let mut report = report?;
-    report.image.source = "made in memory".to_owned();
+    report.image.source = "memory".to_owned();
+    if let Some(id) = &args.explain {
+        return explain::write(&report, id, session);
+    }
     session.say("scanning a deliberately unfit image, made in memory; it holds:");
     for threat in demo::THREATS {
         session.say(&format!("  - {}", threat.summary));

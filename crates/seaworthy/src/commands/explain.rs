@@ -2,7 +2,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use seaworthy_engine::scan;
 use seaworthy_policy::nearest;
-use seaworthy_report::{explain, printable};
+use seaworthy_report::{Report, explain, printable};
 
 use crate::options::{PolicyArgs, ScanOptions};
 use crate::output;
@@ -39,10 +39,14 @@ pub fn run(args: &ExplainArgs, session: &Session) -> Result<u8> {
     let progress = Progress::start(session);
     let report = scan(&request, &progress, session.cancel_on_signals());
     progress.finish();
-    let report = report?;
+    write(&report?, &args.id, session)
+}
+
+/// Writes why the findings of that name are there.
+pub fn write(report: &Report, id: &str, session: &Session) -> Result<u8> {
     let mut found = 0;
     output::write(None, |out| {
-        found = explain(&report, &args.id, &session.render_options(false), out)?;
+        found = explain(report, id, &session.render_options(false), out)?;
         Ok(())
     })?;
     if found > 0 {
@@ -52,13 +56,13 @@ pub fn run(args: &ExplainArgs, session: &Session) -> Result<u8> {
         .findings
         .iter()
         .filter_map(|finding| Some(finding.vulnerability()?.id.as_str()));
-    let hint = match nearest(&args.id, ids) {
+    let hint = match nearest(id, ids) {
         Some(near) => format!("did you mean `{}`?", printable(near)),
         None => "`seaworthy db search ID` tells whether the database knows it".to_owned(),
     };
     Err(anyhow!(
         "no finding `{}` in `{}`\n  hint: {hint}",
-        printable(&args.id),
-        printable(&args.reference)
+        printable(id),
+        printable(&report.image.reference)
     ))
 }

@@ -19,6 +19,16 @@ fn the_demonstration_finds_the_classics_and_is_the_same_each_time() {
 }
 
 #[test]
+fn the_demonstration_explains_itself() {
+    let run = Program::new().run(&["demo", "--explain", "CVE-2014-0160"]);
+    assert!(
+        run.check(0).stdout.contains("/var/lib/dpkg/status"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
 fn the_demonstration_has_findings_of_every_kind_of_package() {
     let report = Program::new().run(&["demo", "--format", "json"]).json();
     for kind in ["deb", "pypi", "npm", "golang"] {
@@ -30,7 +40,7 @@ fn the_demonstration_has_findings_of_every_kind_of_package() {
             .count();
         assert!(found > 0, "{kind}");
     }
-    assert_eq!(report["image"]["source"], "made in memory");
+    assert_eq!(report["image"]["source"], "memory");
 }
 
 #[test]

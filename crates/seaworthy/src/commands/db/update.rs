@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use seaworthy_advisory::BuildOptions;
 use seaworthy_advisory::install::InstallDir;
 use seaworthy_advisory::update::{Outcome, Progress as Event, UpdateOptions, update};
 use seaworthy_engine::VERSION;
@@ -10,6 +11,10 @@ use crate::commands::{INCOMPLETE, SUCCESS};
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::size::format_size;
+
+/// Days after its newest record for which the silence of a database is trusted: flaws are
+/// published every day, and images are rebuilt about once a month.
+const LIFE_DAYS: i64 = 30;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,13 +88,18 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
     options.force = args.force;
 
     let progress = Progress::start(session);
-    let mut skipped = Vec::new();
+    let mut report = None;
     let done = update(
         place,
         &options,
         &mut |input, output| {
-            let (manifest, notes) = super::build::compile(input, output)?;
-            skipped = notes;
+            let options = BuildOptions {
+                expires_after: Some(LIFE_DAYS * super::build::DAY),
+                ..super::build::options_for(input, output)
+            };
+            let (mut manifest, built) = super::build::compile(&options, &progress)?;
+            manifest.builder.clone_from(&builder);
+            report = Some(built);
             Ok(manifest)
         },
         &mut |event| tell(&event, &progress),
@@ -110,14 +120,18 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
             }
         }
     }
-    super::build::tell_skipped(&skipped, session);
+    let lost = report.is_some_and(|report| super::build::tell(&report, session));
     let serial = done.database.manifest.serial;
     session.say(&if done.installed {
         format!("installed serial {serial}")
     } else {
         format!("nothing has changed since serial {serial}")
     });
-    Ok(if failed == 0 { SUCCESS } else { INCOMPLETE })
+    Ok(if failed == 0 && !lost {
+        SUCCESS
+    } else {
+        INCOMPLETE
+    })
 }
 
 fn tell(event: &Event, progress: &Progress<'_>) {
