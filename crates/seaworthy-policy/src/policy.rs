@@ -12,7 +12,8 @@ pub struct Policy {
     /// Whether a vulnerability that is known to be exploited is against the policy,
     /// whatever its severity.
     pub fail_on_known_exploited: bool,
-    /// Findings of this severity or worse are listed for people; the rest is counted.
+    /// Findings of this severity or worse are listed for people; the rest is counted. What
+    /// nobody has rated is listed like medium ones, and what fails is always listed.
     /// Documents for machines always hold all of them.
     pub show: Severity,
     /// Gaps that do not make the verdict incomplete.

@@ -60,7 +60,8 @@ pub struct PolicyArgs {
     /// [default: high]
     #[arg(long, value_name = "SEVERITY", value_parser = severity_or_none())]
     fail_on: Option<String>,
-    /// List findings of this severity or worse; what fails is always listed [default: low]
+    /// List findings of this severity or worse, unrated ones like medium ones; what fails is
+    /// always listed [default: low]
     #[arg(long, value_name = "SEVERITY", value_parser = words_parser::<Severity>())]
     show: Option<String>,
     /// Let flaws pass that no version fixes yet

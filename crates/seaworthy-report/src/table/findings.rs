@@ -45,9 +45,14 @@ pub(super) fn write(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Resu
 }
 
 /// Whether the policy wants the finding listed. What fails is listed whatever `show` says:
-/// a verdict must not rest on something unseen.
+/// a verdict must not rest on something unseen. What nobody has rated is listed as if it
+/// were medium: whole distributions publish no ratings, and their flaws are no trifles.
 fn is_listed(report: &Report, finding: &Finding) -> bool {
-    finding.severity >= report.policy.show
+    let weight = match finding.severity {
+        Severity::Unknown => Severity::Medium,
+        severity => severity,
+    };
+    weight >= report.policy.show
         || matches!(
             finding.judgement,
             Judgement::Fails | Judgement::Undetermined
