@@ -6,7 +6,7 @@
 //! bounded to 128 MiB, as is its default, and the output by [`Limits`]. xz, bzip2, lz4 and
 //! LZMA are recognised only to say that they are not read: no engine takes them as layers.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -15,6 +15,7 @@ use seaworthy_core::{Digest, DigestAlgorithm, Problem, ProblemKind};
 use crate::Limits;
 use crate::fault;
 use crate::hash::Hasher;
+use crate::inflate::GzipReader;
 
 /// Largest window of a zstd frame, as a power of two: 128 MiB.
 const ZSTD_WINDOW_LOG: u32 = 27;
@@ -250,20 +251,16 @@ fn explain(error: io::Error, name: &str) -> io::Error {
 
 /// Gzip members one after the other; what follows the last one and is none is left out.
 struct Gzip {
-    /// `None` behind the end.
-    member: Option<Box<flate2::bufread::GzDecoder<Rejoined>>>,
+    reader: GzipReader<Tap>,
+    ended: bool,
     notices: Notices,
 }
 
 impl Gzip {
     fn new(tap: Tap, notices: Notices) -> Gzip {
-        let input = Rejoined {
-            head: [0; 2],
-            head_left: 0,
-            rest: BufReader::with_capacity(INPUT_BUFFER, tap),
-        };
         Gzip {
-            member: Some(Box::new(flate2::bufread::GzDecoder::new(input))),
+            reader: GzipReader::new(tap),
+            ended: false,
             notices,
         }
     }
@@ -271,67 +268,17 @@ impl Gzip {
 
 impl Read for Gzip {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(member) = &mut self.member {
-            let count = member.read(buffer)?;
-            if count > 0 || buffer.is_empty() {
-                return Ok(count);
+        let count = self.reader.read(buffer)?;
+        if count == 0 && !buffer.is_empty() && !self.ended {
+            self.ended = true;
+            if self.reader.trailing_garbage() {
+                self.notices.add(
+                    "something that is no gzip follows the compressed data; it was left out",
+                );
             }
-            let Some(member) = self.member.take() else {
-                break;
-            };
-            let mut input = member.into_inner();
-            // Two bytes tell a next member; the buffer may end between them.
-            let mut head = Vec::with_capacity(2);
-            input.by_ref().take(2).read_to_end(&mut head)?;
-            match head[..] {
-                [] => {}
-                [0x1f, 0x8b] => {
-                    input.head = [0x1f, 0x8b];
-                    input.head_left = 2;
-                    self.member = Some(Box::new(flate2::bufread::GzDecoder::new(input)));
-                }
-                _ => {
-                    self.notices.add(
-                        "something that is no gzip follows the compressed data; it was left out",
-                    );
-                    // To the end, so that the digest of the stored bytes is whole.
-                    io::copy(&mut input, &mut io::sink())?;
-                }
-            }
+            // To the end, so that the digest of the stored bytes is whole.
+            io::copy(self.reader.get_mut(), &mut io::sink())?;
         }
-        Ok(0)
-    }
-}
-
-/// An input whose next two bytes may have been looked at.
-struct Rejoined {
-    head: [u8; 2],
-    head_left: usize,
-    rest: BufReader<Tap>,
-}
-
-impl BufRead for Rejoined {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.head_left > 0 {
-            return Ok(&self.head[2 - self.head_left..]);
-        }
-        self.rest.fill_buf()
-    }
-
-    fn consume(&mut self, count: usize) {
-        if self.head_left > 0 {
-            self.head_left -= count.min(self.head_left);
-        } else {
-            self.rest.consume(count);
-        }
-    }
-}
-
-impl Read for Rejoined {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut available = self.fill_buf()?;
-        let count = available.read(buffer)?;
-        self.consume(count);
         Ok(count)
     }
 }

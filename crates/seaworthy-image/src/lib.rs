@@ -14,6 +14,7 @@ mod environment;
 mod fault;
 mod files;
 mod hash;
+pub mod inflate;
 mod layer;
 mod limits;
 mod manifest;

@@ -5,4 +5,6 @@ mod directory;
 #[cfg(test)]
 mod layer;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod support;
