@@ -5,6 +5,7 @@
 //! extracted to disk, and no name or link from an image is followed.
 
 mod config;
+pub mod inflate;
 mod layer;
 mod limits;
 mod source;
