@@ -70,11 +70,13 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 fn embedded() -> Result<Knowledge, EngineError> {
-    Ok(described(
-        AdvisoryDb::embedded(),
-        DatabaseKind::Embedded,
-        None,
-    ))
+    let database = AdvisoryDb::embedded().map_err(|error| EngineError::Database {
+        message: "cannot use the built-in advisories".to_owned(),
+        hint: "`seaworthy db update` installs a database to use instead; please report this"
+            .to_owned(),
+        source: Some(error.into()),
+    })?;
+    Ok(described(database, DatabaseKind::Embedded, None))
 }
 
 fn installed(folder: &Path) -> Result<Knowledge, EngineError> {
