@@ -19,7 +19,9 @@ use crate::cve::CveNumber;
 use crate::ecosystems::{self, ECOSYSTEMS};
 use crate::manifest::{Input, MANIFEST_FILE, Manifest, Shard, shard_file_name};
 use crate::publishers::{self, Advisory, AdvisoryClass, Skip};
-use crate::shard::{AdvisoryShardWriter, CvssWriter, ShardError, TextWriter, write_epss, write_kev};
+use crate::shard::{
+    AdvisoryShardWriter, CvssWriter, ShardError, TextWriter, write_epss, write_kev,
+};
 use source::Source;
 
 /// What to build.
@@ -46,7 +48,9 @@ pub struct BuildOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The input folder can't be read.
-    #[error("cannot read advisories from `{path}`: {source}\n  hint: give a folder with `<Ecosystem>/all.zip` inside")]
+    #[error(
+        "cannot read advisories from `{path}`: {source}\n  hint: give a folder with `<Ecosystem>/all.zip` inside"
+    )]
     Input {
         /// The folder.
         path: String,
@@ -54,7 +58,9 @@ pub enum BuildError {
         source: std::io::Error,
     },
     /// The input folder holds no ecosystem.
-    #[error("`{0}` holds no advisories\n  hint: give a folder with `<Ecosystem>/all.zip` or `<Ecosystem>/*.json` inside")]
+    #[error(
+        "`{0}` holds no advisories\n  hint: give a folder with `<Ecosystem>/all.zip` or `<Ecosystem>/*.json` inside"
+    )]
     Empty(String),
     /// A file can't be written.
     #[error("cannot write `{path}`: {source}\n  hint: check permissions and free space")]
@@ -273,9 +279,17 @@ impl Builder<'_> {
         let mut texts = TextWriter::new(ecosystem);
         let mut shards: BTreeMap<String, AdvisoryShardWriter> = BTreeMap::new();
         let count = advisories.len() as u64;
-        let newest = advisories.iter().map(|advisory| advisory.modified).max().unwrap_or(0);
+        let newest = advisories
+            .iter()
+            .map(|advisory| advisory.modified)
+            .max()
+            .unwrap_or(0);
         for mut advisory in advisories {
-            let entry = self.report.publishers.entry(advisory.publisher).or_default();
+            let entry = self
+                .report
+                .publishers
+                .entry(advisory.publisher)
+                .or_default();
             entry.stored += 1;
             let malicious = advisory.class == AdvisoryClass::Malicious;
             entry.malicious += u64::from(malicious);
@@ -313,10 +327,21 @@ impl Builder<'_> {
             self.put(&name, &bytes, records, vec![ecosystem.to_owned()])?;
         }
         let bytes = texts.finish(newest).map_err(failed(ecosystem))?;
-        self.put(&format!("text/{ecosystem}"), &bytes, count, vec![ecosystem.to_owned()])
+        self.put(
+            &format!("text/{ecosystem}"),
+            &bytes,
+            count,
+            vec![ecosystem.to_owned()],
+        )
     }
 
-    fn put(&mut self, name: &str, bytes: &[u8], records: u64, sources: Vec<String>) -> Result<(), BuildError> {
+    fn put(
+        &mut self,
+        name: &str,
+        bytes: &[u8],
+        records: u64,
+        sources: Vec<String>,
+    ) -> Result<(), BuildError> {
         let file = shard_file_name(name);
         let path = self.options.out.join(&file);
         fs::write(&path, bytes).map_err(|error| output(&path, error))?;
@@ -340,19 +365,34 @@ impl Builder<'_> {
 
     /// Writes the shards of facts by CVE.
     fn decorate(&mut self) -> Result<(), BuildError> {
-        let failed = |name: &'static str| move |source| BuildError::Shard { name: name.to_owned(), source };
+        let failed = |name: &'static str| {
+            move |source| BuildError::Shard {
+                name: name.to_owned(),
+                source,
+            }
+        };
         let created = self.report.created;
         if let Some(path) = &self.options.epss {
             let read = decorations::read_epss(path);
             self.note("epss", path, &read.bytes_read, read.problems);
             let bytes = write_epss(&read.rows, created).map_err(failed("epss"))?;
-            self.put("epss", &bytes, read.rows.len() as u64, vec!["epss".to_owned()])?;
+            self.put(
+                "epss",
+                &bytes,
+                read.rows.len() as u64,
+                vec!["epss".to_owned()],
+            )?;
         }
         if let Some(path) = &self.options.kev {
             let read = decorations::read_kev(path);
             self.note("kev", path, &read.bytes_read, read.problems);
             let bytes = write_kev(&read.rows, created).map_err(failed("kev"))?;
-            self.put("kev", &bytes, read.rows.len() as u64, vec!["kev".to_owned()])?;
+            self.put(
+                "kev",
+                &bytes,
+                read.rows.len() as u64,
+                vec!["kev".to_owned()],
+            )?;
         }
         let cvss = std::mem::take(&mut self.cvss);
         self.report.cvss_vectors = cvss.len() as u64;
@@ -377,7 +417,8 @@ impl Builder<'_> {
 
     fn finish(mut self) -> Result<BuildReport, BuildError> {
         let wrong = |error: &dyn std::fmt::Display| BuildError::Manifest(error.to_string());
-        let timestamp = |seconds| jiff::Timestamp::from_second(seconds).map_err(|error| wrong(&error));
+        let timestamp =
+            |seconds| jiff::Timestamp::from_second(seconds).map_err(|error| wrong(&error));
         let builder = concat!("seaworthy ", env!("CARGO_PKG_VERSION"));
         let mut manifest = Manifest::new(builder, timestamp(self.report.created)?);
         if let Some(after) = self.options.expires_after {
@@ -430,7 +471,10 @@ pub fn compile_in_memory(
             .map(|row| row.name)
             .filter(|name| {
                 let is_base = |osv: &str| ecosystems::base_name(osv) == *name;
-                record.affected.iter().any(|affected| is_base(&affected.package.ecosystem))
+                record
+                    .affected
+                    .iter()
+                    .any(|affected| is_base(&affected.package.ecosystem))
             })
             .collect();
         bases.dedup();
@@ -455,8 +499,11 @@ pub fn compile_in_memory(
         let mut writers: BTreeMap<String, AdvisoryShardWriter> = BTreeMap::new();
         for advisory in advisories {
             let text = texts.add(&advisory.title, &advisory.details, &advisory.references)?;
-            let names: BTreeSet<String> =
-                advisory.packages.iter().map(|package| package.shard.clone()).collect();
+            let names: BTreeSet<String> = advisory
+                .packages
+                .iter()
+                .map(|package| package.shard.clone())
+                .collect();
             for shard in names {
                 let mut part = advisory.clone();
                 part.packages.retain(|package| package.shard == shard);

@@ -24,13 +24,17 @@ pub use search::{AdvisoryHit, PackageHit, describe_range};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// There is none.
-    #[error("no advisory database in `{dir}`\n  hint: run `seaworthy db update`, or `seaworthy db build --from DIR`")]
+    #[error(
+        "no advisory database in `{dir}`\n  hint: run `seaworthy db update`, or `seaworthy db build --from DIR`"
+    )]
     Missing {
         /// The folder.
         dir: String,
     },
     /// Files are missing, cut or changed.
-    #[error("the advisory database in `{dir}` is damaged: {what}\n  hint: run `seaworthy db update` to install it again")]
+    #[error(
+        "the advisory database in `{dir}` is damaged: {what}\n  hint: run `seaworthy db update` to install it again"
+    )]
     Damaged {
         /// The folder.
         dir: String,
@@ -38,7 +42,9 @@ pub enum OpenError {
         what: String,
     },
     /// Written for another version of this program.
-    #[error("the advisory database in `{dir}` has format {found}, this program reads {MANIFEST_FORMAT}\n  hint: run `seaworthy db update`, or update seaworthy")]
+    #[error(
+        "the advisory database in `{dir}` has format {found}, this program reads {MANIFEST_FORMAT}\n  hint: run `seaworthy db update`, or update seaworthy"
+    )]
     WrongFormat {
         /// The folder.
         dir: String,
@@ -46,7 +52,9 @@ pub enum OpenError {
         found: u64,
     },
     /// It can't be read.
-    #[error("cannot read the advisory database in `{dir}`: {source}\n  hint: check the permissions of the folder")]
+    #[error(
+        "cannot read the advisory database in `{dir}`: {source}\n  hint: check the permissions of the folder"
+    )]
     Unreadable {
         /// The folder.
         dir: String,
@@ -147,13 +155,15 @@ impl AdvisoryDb {
         })?;
         match serde_json::from_slice::<FormatOnly>(&bytes) {
             Ok(FormatOnly { format }) if format != u64::from(MANIFEST_FORMAT) => {
-                return Err(OpenError::WrongFormat { dir: name, found: format });
+                return Err(OpenError::WrongFormat {
+                    dir: name,
+                    found: format,
+                });
             }
             Ok(_) => {}
             Err(error) => return Err(damaged(format!("`{MANIFEST_FILE}`: {error}"))),
         }
-        let manifest =
-            Manifest::from_bytes(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let manifest = Manifest::from_bytes(&bytes).map_err(|error| damaged(error.to_string()))?;
         let mut places = Vec::with_capacity(manifest.shards.len());
         for shard in &manifest.shards {
             let path = dir.join(&shard.file);
@@ -163,12 +173,32 @@ impl AdvisoryDb {
                 Ok(_) => return Err(damaged(format!("`{}` has another size", shard.file))),
                 Err(_) => return Err(damaged(format!("`{}` is missing", shard.file))),
             }
-            places.push((shard.name.clone(), shard.records, shard.size, Place::File(path)));
+            places.push((
+                shard.name.clone(),
+                shard.records,
+                shard.size,
+                Place::File(path),
+            ));
         }
         let mut db = AdvisoryDb::of(places);
         db.info.created = manifest.created.as_second();
         db.info.expires = manifest.expires.map(|time| time.as_second());
         db.info.serial = manifest.serial;
+        Ok(db)
+    }
+
+    /// The advisories built into the program, compiled in memory: about 10 ms, so it is
+    /// for when nothing is installed.
+    ///
+    /// # Errors
+    /// A shard can't be assembled; the built-in records never do that.
+    pub fn embedded() -> Result<AdvisoryDb, ShardError> {
+        let documents: Vec<String> = crate::embedded::embedded_records()
+            .map(|record| record.to_string())
+            .collect();
+        let documents: Vec<&[u8]> = documents.iter().map(String::as_bytes).collect();
+        let (mut db, _) = AdvisoryDb::of_documents(&documents)?;
+        db.info.embedded = true;
         Ok(db)
     }
 
@@ -310,9 +340,24 @@ impl AdvisoryDb {
             }
         }
         for (name, result) in [
-            ("epss", self.epss.as_ref().map(|slot| slot.get(EpssShard::open).map(|_| ()))),
-            ("kev", self.kev.as_ref().map(|slot| slot.get(KevShard::open).map(|_| ()))),
-            ("cvss", self.cvss.as_ref().map(|slot| slot.get(CvssShard::open).map(|_| ()))),
+            (
+                "epss",
+                self.epss
+                    .as_ref()
+                    .map(|slot| slot.get(EpssShard::open).map(|_| ())),
+            ),
+            (
+                "kev",
+                self.kev
+                    .as_ref()
+                    .map(|slot| slot.get(KevShard::open).map(|_| ())),
+            ),
+            (
+                "cvss",
+                self.cvss
+                    .as_ref()
+                    .map(|slot| slot.get(CvssShard::open).map(|_| ())),
+            ),
         ] {
             if let Some(result) = result {
                 check(name, result);
@@ -325,6 +370,23 @@ impl AdvisoryDb {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_built_in_record_gives_an_advisory() {
+        let documents: Vec<String> = crate::embedded::embedded_records()
+            .map(|record| record.to_string())
+            .collect();
+        let bytes: Vec<&[u8]> = documents.iter().map(String::as_bytes).collect();
+        let (_, problems) = AdvisoryDb::of_documents(&bytes).unwrap();
+        assert_eq!(problems, []);
+        let db = AdvisoryDb::embedded().unwrap();
+        assert!(
+            db.info().embedded && db.info().records >= 150,
+            "{:?}",
+            db.info()
+        );
+        assert!(!db.search_advisory("CVE-2014-0160").is_empty());
+    }
 
     #[test]
     fn each_way_to_fail_says_what_to_do() {

@@ -7,6 +7,7 @@ mod dates;
 pub mod db;
 pub mod distros;
 pub mod ecosystems;
+pub mod embedded;
 pub mod install;
 pub mod manifest;
 pub mod matching;

@@ -199,3 +199,75 @@ fn vectors_of_real_advisories_are_readable() {
     assert!(good > 1000);
     assert!(bad.len() * 200 < good, "{bad:?}");
 }
+
+#[test]
+fn embedded_advisories_agree_with_the_corpus() {
+    let Some(corpus) = corpus() else { return };
+    type Key = (String, String, String);
+    let mut fixes: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
+    let strings = |value: &Value| -> Vec<String> {
+        let list = value.as_array().into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let facts = |record: &Value, ids: &[String], see: &mut dyn FnMut(Key, String)| {
+        for affected in record["affected"].as_array().into_iter().flatten() {
+            let package = &affected["package"];
+            for range in affected["ranges"].as_array().into_iter().flatten() {
+                if range["type"] == "GIT" {
+                    continue;
+                }
+                for event in range["events"].as_array().into_iter().flatten() {
+                    for id in ids {
+                        if let Some(fixed) = event["fixed"].as_str() {
+                            let text = |value: &Value| value.as_str().unwrap().to_owned();
+                            let name = text(&package["name"]).to_lowercase();
+                            see(
+                                (id.clone(), text(&package["ecosystem"]), name),
+                                fixed.to_owned(),
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    };
+    for ecosystem in [
+        "Debian",
+        "Ubuntu",
+        "Alpine",
+        "AlmaLinux",
+        "PyPI",
+        "npm",
+        "Go",
+    ] {
+        let zip = corpus.join("advisories").join(ecosystem).join("all.zip");
+        each_json(&zip, |record| {
+            if record["withdrawn"].is_string() {
+                return;
+            }
+            let mut ids = vec![record["id"].as_str().unwrap_or_default().to_owned()];
+            for field in ["aliases", "upstream", "related"] {
+                ids.extend(strings(&record[field]));
+            }
+            facts(record, &ids, &mut |key, fixed| {
+                fixes.entry(key).or_default().insert(fixed);
+            });
+        });
+    }
+    let (mut same, mut unknown) = (0, 0);
+    for record in seaworthy_advisory::embedded::embedded_records() {
+        let ids = strings(&record["aliases"]);
+        facts(&record, &ids, &mut |key, fixed| match fixes.get(&key) {
+            Some(known) => {
+                assert!(
+                    known.contains(&fixed),
+                    "{key:?}: `{fixed}`, corpus has {known:?}"
+                );
+                same += 1;
+            }
+            None => unknown += 1,
+        });
+    }
+    println!("{same} fixed versions agree with the corpus, {unknown} are not in it");
+    assert!(same > 1000);
+}

@@ -317,22 +317,35 @@ impl Layer for BlobLayer {
                 };
                 outcome.complete = true;
                 let mut verified = false;
-                for (promised, found, what) in [
-                    (&self.blob_digest, &stored_digest, "the stored layer"),
-                    (&self.diff_id, &outcome.diff_id, "the uncompressed layer"),
+                for (promised, found, hashed, what) in [
+                    (
+                        &self.blob_digest,
+                        &stored_digest,
+                        stored_algorithm.is_some(),
+                        "the stored layer",
+                    ),
+                    (
+                        &self.diff_id,
+                        &outcome.diff_id,
+                        hash_diff,
+                        "the uncompressed layer",
+                    ),
                 ] {
-                    let (Some(promised), Some(found)) = (promised, found) else {
+                    let Some(promised) = promised.as_ref().filter(|_| hashed) else {
                         continue;
                     };
-                    if promised == found {
+                    if found.as_ref() == Some(promised) {
                         verified = true;
-                    } else {
-                        outcome.complete = false;
-                        log.add(Problem::new(
-                            ProblemKind::DigestMismatch,
-                            format!("{what} has digest {found}, but {promised} was promised"),
-                        ));
+                        continue;
                     }
+                    outcome.complete = false;
+                    let found = found
+                        .as_ref()
+                        .map_or("none that could be made".to_owned(), Digest::to_string);
+                    log.add(Problem::new(
+                        ProblemKind::DigestMismatch,
+                        format!("{what} has digest {found}, but {promised} was promised"),
+                    ));
                 }
                 if end == TarEnd::Input && !verified && outcome.bytes > 0 {
                     outcome.complete = false;

@@ -523,10 +523,11 @@ fn time_per_program() {
             .filter(|p| go_binary::parse(p, &mut problems).is_some())
             .count();
         println!(
-            "{} programs, {} MB, {found} of them Go: {:?}",
+            "{} programs, {} MB, {found} of them Go: {:?} {:?}",
             programs.len(),
             total >> 20,
-            cpu_time().saturating_sub(start)
+            cpu_time().saturating_sub(start),
+            problems.into_items()
         );
     }
     if let Some(corpus) = corpus() {

@@ -42,7 +42,9 @@ fn read<T>(path: &Path, parse: impl Fn(&[u8], &mut Rows<T>)) -> Rows<T> {
     }
     let inflated;
     let text: &[u8] = if rows.bytes_read.starts_with(&[0x1f, 0x8b]) {
-        match capped(flate2::read::MultiGzDecoder::new(rows.bytes_read.as_slice())) {
+        match capped(flate2::read::MultiGzDecoder::new(
+            rows.bytes_read.as_slice(),
+        )) {
             Ok(bytes) => {
                 inflated = bytes;
                 &inflated
@@ -88,7 +90,9 @@ fn parse_epss(text: &[u8], out: &mut Rows<EpssRow>) {
         let row = || -> Option<EpssRow> {
             let cve = CveNumber::parse(fields.next()?)?;
             let share = |text: &str| {
-                text.parse::<f32>().ok().filter(|share| (0.0..=1.0).contains(share))
+                text.parse::<f32>()
+                    .ok()
+                    .filter(|share| (0.0..=1.0).contains(share))
             };
             Some(EpssRow {
                 cve,
@@ -147,7 +151,11 @@ fn parse_kev(text: &[u8], out: &mut Rows<KevRow>) {
         match serde_json::from_slice::<Catalogue>(text) {
             Ok(catalogue) => {
                 for entry in catalogue.vulnerabilities {
-                    push(&entry.cve_id, &entry.date_added, &entry.known_ransomware_campaign_use);
+                    push(
+                        &entry.cve_id,
+                        &entry.date_added,
+                        &entry.known_ransomware_campaign_use,
+                    );
                 }
             }
             Err(error) => out.problems.push(format!("is no catalogue: {error}")),
@@ -168,11 +176,13 @@ fn parse_kev(text: &[u8], out: &mut Rows<KevRow>) {
                 push(field(cve), field(date), field(ransomware));
             }
         } else {
-            out.problems.push("is no catalogue: columns are missing".to_owned());
+            out.problems
+                .push("is no catalogue: columns are missing".to_owned());
         }
     }
     if bad > 0 {
-        out.problems.push(format!("{bad} entries have no CVE or date"));
+        out.problems
+            .push(format!("{bad} entries have no CVE or date"));
     }
 }
 

@@ -83,9 +83,12 @@ impl Harvest {
             && let Some(cve) = CveNumber::parse(&cve)
         {
             // A vector that can't be scored is of no use to anybody.
-            let scored = vectors.into_iter().filter(|vector| crate::Cvss::parse(vector).is_ok());
+            let scored = vectors
+                .into_iter()
+                .filter(|vector| crate::Cvss::parse(vector).is_ok());
             let id = record.id.to_string();
-            self.scores.extend(scored.map(|vector| (cve, vector.to_owned(), id.clone())));
+            self.scores
+                .extend(scored.map(|vector| (cve, vector.to_owned(), id.clone())));
         }
         match publishers::interpret(publisher, &record, Some(base)) {
             Ok(advisory) => {
@@ -106,7 +109,9 @@ pub(super) fn list(from: &Path, wanted: &[String]) -> Result<Vec<Source>, BuildE
     let mut sources = Vec::new();
     for entry in fs::read_dir(from).map_err(unreadable)? {
         let folder = entry.map_err(unreadable)?.path();
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
         let Some(ecosystem) = name.filter(|_| folder.is_dir()) else {
             continue;
         };
@@ -137,7 +142,10 @@ fn documents_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
             if kind.is_dir() && depth < MAX_DEPTH {
                 open.push((entry.path(), depth + 1));
             } else if kind.is_file()
-                && entry.path().extension().is_some_and(|extension| extension == "json")
+                && entry
+                    .path()
+                    .extension()
+                    .is_some_and(|extension| extension == "json")
                 && found.len() < MAX_DOCUMENTS
             {
                 found.push(entry.path());
@@ -227,9 +235,15 @@ impl Source {
         let mut digest = Sha256::new();
         let mut size = 0u64;
         for path in documents {
-            let name = path.strip_prefix(&self.folder).unwrap_or(path).display().to_string();
+            let name = path
+                .strip_prefix(&self.folder)
+                .unwrap_or(path)
+                .display()
+                .to_string();
             let place = || format!("{}/{name}", self.ecosystem);
-            let too_large = path.metadata().is_ok_and(|meta| meta.len() > MAX_RECORD_BYTES as u64);
+            let too_large = path
+                .metadata()
+                .is_ok_and(|meta| meta.len() > MAX_RECORD_BYTES as u64);
             if too_large {
                 harvest.records += 1;
                 harvest.problem(place(), "record larger than any real one");

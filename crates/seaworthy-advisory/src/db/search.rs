@@ -5,7 +5,9 @@ use seaworthy_core::Severity;
 use super::AdvisoryDb;
 use crate::ecosystems;
 use crate::publishers::{EventKind, RowStatus};
-use crate::shard::{AdvisoryShard, AdvisoryView, PackageRow, RangeSet, ShardError, TextCache, TextRecord};
+use crate::shard::{
+    AdvisoryShard, AdvisoryView, PackageRow, RangeSet, ShardError, TextCache, TextRecord,
+};
 
 /// What one advisory says of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +105,11 @@ impl AdvisoryDb {
         self.shard_names().filter_map(|name| self.shard(name)?.ok())
     }
 
-    fn search_shard(&self, shard: &AdvisoryShard, id: &str) -> Result<Vec<AdvisoryHit>, ShardError> {
+    fn search_shard(
+        &self,
+        shard: &AdvisoryShard,
+        id: &str,
+    ) -> Result<Vec<AdvisoryHit>, ShardError> {
         let numbers = shard.advisories_with_id(id)?;
         if numbers.is_empty() {
             return Ok(Vec::new());
@@ -134,13 +140,21 @@ impl AdvisoryDb {
     }
 }
 
-fn package_hit(shard: &AdvisoryShard, name: &str, row: &PackageRow) -> Result<PackageHit, ShardError> {
+fn package_hit(
+    shard: &AdvisoryShard,
+    name: &str,
+    row: &PackageRow,
+) -> Result<PackageHit, ShardError> {
     let advisory = shard.advisory(row.advisory)?;
     Ok(PackageHit {
         shard: shard.name().to_owned(),
         package: name.to_owned(),
         severity: row.severity.or(advisory.severity),
-        vulnerabilities: advisory.vulnerabilities.into_iter().map(|flaw| flaw.id).collect(),
+        vulnerabilities: advisory
+            .vulnerabilities
+            .into_iter()
+            .map(|flaw| flaw.id)
+            .collect(),
         advisory: advisory.id,
         range: describe_range(&shard.range_set(row)?),
         status: row.status,

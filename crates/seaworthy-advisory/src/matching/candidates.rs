@@ -48,8 +48,6 @@ pub(super) struct Looked {
     pub(super) other_modules: u32,
     /// Part of the shard could not be read.
     pub(super) damaged: bool,
-    /// Flaws that the shards speak of for this package, applying or not.
-    known: BTreeSet<String>,
 }
 
 /// Looks a package up under each of its names.
@@ -64,18 +62,27 @@ pub(super) fn look_up(judge: &Judge<'_>, package: &Package, looked: &mut Looked)
 /// Looks up fixes that need a subscription: a flaw that the open shard doesn't know for
 /// this package is affected here, and its fix is not for everybody. A system that gets
 /// them has versions with `esm` in them, and is judged as usual.
-pub(super) fn look_up_subscription(judge: &Judge<'_>, package: &Package, looked: &mut Looked) {
-    let mut known = std::mem::take(&mut looked.known);
-    if known.is_empty() {
-        // Only needed now: the flaws of the open shard, whether they apply or not.
-        known.extend(looked.hits.iter().flat_map(|hit| hit.advisory.vulnerabilities.iter().map(|flaw| flaw.id.clone())));
-    }
+pub(super) fn look_up_subscription(
+    subscription: &Judge<'_>,
+    open: &Judge<'_>,
+    package: &Package,
+    looked: &mut Looked,
+) {
     let mut more = Looked::default();
-    look_up(judge, package, &mut more);
-    let subscribed = package.version.contains("esm");
+    look_up(subscription, package, &mut more);
     looked.damaged |= more.damaged;
+    if more.hits.is_empty() {
+        return;
+    }
+    let Ok(known) = flaws_known(open, package) else {
+        looked.damaged = true;
+        return;
+    };
+    let subscribed = package.version.contains("esm");
     for mut hit in more.hits {
-        hit.advisory.vulnerabilities.retain(|flaw| !known.contains(&flaw.id));
+        hit.advisory
+            .vulnerabilities
+            .retain(|flaw| !known.contains(&flaw.id));
         if hit.advisory.vulnerabilities.is_empty() {
             continue;
         }
@@ -86,6 +93,18 @@ pub(super) fn look_up_subscription(judge: &Judge<'_>, package: &Package, looked:
         }
         looked.hits.push(hit);
     }
+}
+
+/// The flaws that a shard speaks of for a package, whether they apply or not.
+fn flaws_known(judge: &Judge<'_>, package: &Package) -> Result<BTreeSet<String>, ShardError> {
+    let mut known = BTreeSet::new();
+    for name in names_of(judge, package) {
+        for row in judge.shard.rows(&name.text)? {
+            let advisory = judge.shard.advisory(row.advisory)?;
+            known.extend(advisory.vulnerabilities.into_iter().map(|flaw| flaw.id));
+        }
+    }
+    Ok(known)
 }
 
 /// A name to look up, and what it is the name of.
@@ -192,7 +211,11 @@ fn look_up_name(
             fixed: verdict.fixed,
             range: verdict.range,
             comparison,
-            looked_up: format!("{} {}", if as_source { "source" } else { "package" }, name.text),
+            looked_up: format!(
+                "{} {}",
+                if as_source { "source" } else { "package" },
+                name.text
+            ),
             confirmed: verdict.confirmed && module == ModuleFit::Same,
         });
     }
@@ -316,7 +339,10 @@ mod tests {
         assert_eq!(fit(Some("nodejs:18"), label, built), ModuleFit::Other);
         assert_eq!(fit(None, label, built), ModuleFit::Other);
         assert_eq!(fit(None, None, "1:16.1-1.el8"), ModuleFit::Same);
-        assert_eq!(fit(Some("nodejs:16"), None, "1:16.1-1.el8"), ModuleFit::Other);
+        assert_eq!(
+            fit(Some("nodejs:16"), None, "1:16.1-1.el8"),
+            ModuleFit::Other
+        );
         assert_eq!(fit(Some("nodejs:16"), None, built), ModuleFit::Unknown);
         assert_eq!(fit(None, None, built), ModuleFit::Other);
     }

@@ -80,7 +80,10 @@ impl<'e> Gaps<'e> {
     }
 
     fn of_distro(&mut self, now_unix: i64) {
-        let has_os_packages = self.evidence.packages().any(|(_, package)| package.kind.is_os());
+        let has_os_packages = self
+            .evidence
+            .packages()
+            .any(|(_, package)| package.kind.is_os());
         let has_database = self.evidence.package_databases().next().is_some();
         let Some(distro) = &self.evidence.distro else {
             if !has_os_packages && !has_database {
@@ -136,7 +139,8 @@ impl<'e> Gaps<'e> {
     }
 
     pub(super) fn damaged_shard(&mut self, name: &str, error: &str) {
-        self.damaged_shards.insert(name.to_owned(), error.to_owned());
+        self.damaged_shards
+            .insert(name.to_owned(), error.to_owned());
     }
 
     pub(super) fn unjudged_os_package(&mut self, _package: &Package, shard: Option<&str>) {
@@ -145,13 +149,18 @@ impl<'e> Gaps<'e> {
     }
 
     pub(super) fn unjudged_language_package(&mut self, package: &Package) {
-        *self.unjudged_languages.entry(package.kind.to_string()).or_default() += 1;
+        *self
+            .unjudged_languages
+            .entry(package.kind.to_string())
+            .or_default() += 1;
     }
 
     pub(super) fn finish(mut self) -> Vec<CoverageGap> {
         let damaged = std::mem::take(&mut self.damaged_shards);
         for (shard, error) in &damaged {
-            let message = format!("the advisories for {shard} can't be read: {error}; run `seaworthy db update`");
+            let message = format!(
+                "the advisories for {shard} can't be read: {error}; run `seaworthy db update`"
+            );
             self.push(GapKind::DamagedDatabase, shard, &message, None);
         }
         if self.damaged_packages.count > 0 {
@@ -209,12 +218,15 @@ impl<'e> Gaps<'e> {
         match self.unjudged_os_shard.take() {
             Some(shard) if damaged.contains_key(&shard) || self.embedded => {}
             Some(shard) => {
-                let message =
-                    format!("the advisory database has nothing for {shard}, so the packages of {name} were not judged");
+                let message = format!(
+                    "the advisory database has nothing for {shard}, so the packages of {name} were not judged"
+                );
                 self.push(GapKind::NoAdvisorySource, &shard, &message, Some(count));
             }
             None => {
-                let message = format!("there is no advisory source for {name}, so its packages were not judged");
+                let message = format!(
+                    "there is no advisory source for {name}, so its packages were not judged"
+                );
                 self.push(GapKind::NoAdvisorySource, &name, &message, Some(count));
             }
         }

@@ -46,7 +46,9 @@ pub(super) fn findings_of(
     }
     let purl = package.purl(evidence.distro.as_ref());
     for group in group(&hits) {
-        findings.push(finding(db, evidence, traced, package, &purl, &hits, &group, texts));
+        findings.push(finding(
+            db, evidence, traced, package, &purl, &hits, &group, texts,
+        ));
     }
 }
 
@@ -62,7 +64,8 @@ fn group(hits: &[Hit]) -> Vec<Group> {
                 ids.insert(hit.advisory.id.clone());
                 ids.extend(hit.advisory.aliases.iter().cloned());
             }
-            let known: BTreeSet<usize> = ids.iter().filter_map(|id| of_id.get(id).copied()).collect();
+            let known: BTreeSet<usize> =
+                ids.iter().filter_map(|id| of_id.get(id).copied()).collect();
             let target = known.first().copied().unwrap_or(groups.len());
             if target == groups.len() {
                 groups.push(Group {
@@ -93,7 +96,10 @@ fn group(hits: &[Hit]) -> Vec<Group> {
     groups
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one sentence, passed once")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one sentence, passed once"
+)]
 fn finding(
     db: &AdvisoryDb,
     evidence: &ImageEvidence,
@@ -104,8 +110,11 @@ fn finding(
     group: &Group,
     texts: &mut TextCaches,
 ) -> Finding {
-    let mut hits: Vec<(&Hit, usize)> =
-        group.hits.iter().filter_map(|(hit, flaw)| Some((all.get(*hit)?, *flaw))).collect();
+    let mut hits: Vec<(&Hit, usize)> = group
+        .hits
+        .iter()
+        .filter_map(|(hit, flaw)| Some((all.get(*hit)?, *flaw)))
+        .collect();
     // Records about this flaw alone tell most: they come first.
     hits.sort_by_key(|(hit, _)| {
         (
@@ -160,7 +169,9 @@ fn finding(
     let path = traced.path.as_str();
     Finding {
         rule: RULE,
-        subject: Subject::Package { purl: purl.to_owned() },
+        subject: Subject::Package {
+            purl: purl.to_owned(),
+        },
         severity,
         severity_origin,
         certainty: if confirmed {
@@ -173,7 +184,10 @@ fn finding(
         remediation: remedy::remediation(evidence.distro.as_ref(), package, fixed.as_deref()),
         references,
         // Without the version: the finding stays the same while the flaw stays.
-        fingerprint: Fingerprint::of(&RULE, [id.as_str(), kind, package.name.as_str(), arch, path]),
+        fingerprint: Fingerprint::of(
+            &RULE,
+            [id.as_str(), kind, package.name.as_str(), arch, path],
+        ),
         detail: Detail::Vulnerability(Box::new(VulnerabilityDetail {
             aliases: aliases.into_iter().map(str::to_owned).collect(),
             package_type: kind.to_owned(),
@@ -193,7 +207,11 @@ fn finding(
                 .filter(|days| *days > 0)
                 .min()
                 .map(crate::dates::ymd),
-            traces: hits.iter().take(MAX_TRACES).map(|(hit, _)| trace(hit)).collect(),
+            traces: hits
+                .iter()
+                .take(MAX_TRACES)
+                .map(|(hit, _)| trace(hit))
+                .collect(),
             id,
         })),
     }
@@ -250,10 +268,14 @@ fn cvss_of(
     cve: Option<CveNumber>,
 ) -> (Vec<CvssScore>, Option<String>) {
     let mut vectors: BTreeSet<&str> = BTreeSet::new();
-    for (hit, _) in hits.iter().filter(|(hit, _)| hit.advisory.vulnerabilities.len() == 1) {
+    for (hit, _) in hits
+        .iter()
+        .filter(|(hit, _)| hit.advisory.vulnerabilities.len() == 1)
+    {
         vectors.extend(hit.advisory.cvss.iter().map(String::as_str));
     }
-    let mut scores: Vec<(CvssVersion, CvssScore)> = vectors.into_iter().filter_map(scored).collect();
+    let mut scores: Vec<(CvssVersion, CvssScore)> =
+        vectors.into_iter().filter_map(scored).collect();
     let mut published_by = None;
     if scores.is_empty()
         && let Some((vector, record)) = cve.and_then(|cve| db.cvss(cve))
@@ -264,9 +286,14 @@ fn cvss_of(
     }
     scores.sort_by(|a, b| {
         let by_score = b.1.score.total_cmp(&a.1.score);
-        b.0.cmp(&a.0).then(by_score).then_with(|| a.1.vector.cmp(&b.1.vector))
+        b.0.cmp(&a.0)
+            .then(by_score)
+            .then_with(|| a.1.vector.cmp(&b.1.vector))
     });
-    (scores.into_iter().map(|(_, score)| score).collect(), published_by)
+    (
+        scores.into_iter().map(|(_, score)| score).collect(),
+        published_by,
+    )
 }
 
 fn scored(vector: &str) -> Option<(CvssVersion, CvssScore)> {
@@ -280,12 +307,16 @@ fn scored(vector: &str) -> Option<(CvssVersion, CvssScore)> {
 
 /// The vendor's word first (for the package, the flaw, the advisory), then the score's.
 fn severity(hits: &[(&Hit, usize)], cvss: &[CvssScore]) -> (Severity, String) {
-    let of_flaw = |hit: &Hit, flaw: usize| hit.advisory.vulnerabilities.get(flaw).and_then(|flaw| flaw.severity);
-    let levels: [&dyn Fn(&Hit, usize) -> Option<Severity>; 3] = [
-        &|hit, _| hit.severity,
-        &of_flaw,
-        &|hit, _| hit.advisory.severity,
-    ];
+    let of_flaw = |hit: &Hit, flaw: usize| {
+        hit.advisory
+            .vulnerabilities
+            .get(flaw)
+            .and_then(|flaw| flaw.severity)
+    };
+    let levels: [&dyn Fn(&Hit, usize) -> Option<Severity>; 3] =
+        [&|hit, _| hit.severity, &of_flaw, &|hit, _| {
+            hit.advisory.severity
+        }];
     for level in levels {
         let worst = hits
             .iter()
@@ -295,7 +326,10 @@ fn severity(hits: &[(&Hit, usize)], cvss: &[CvssScore]) -> (Severity, String) {
             return (severity, publisher.clone());
         }
     }
-    match cvss.first().and_then(|score| Cvss::parse(&score.vector).ok()) {
+    match cvss
+        .first()
+        .and_then(|score| Cvss::parse(&score.vector).ok())
+    {
         Some(parsed) => (parsed.severity(), format!("cvss-{}", parsed.version)),
         None => (Severity::Unknown, "none".to_owned()),
     }

@@ -17,9 +17,9 @@ mod origin;
 pub mod range;
 mod remedy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use seaworthy_core::{CoverageGap, Finding, ImageEvidence, Package, PackageRole, PackageType, TracedItem};
+use seaworthy_core::{CoverageGap, Finding, ImageEvidence, Package, PackageRole, PackageType};
 
 use crate::db::AdvisoryDb;
 use crate::ecosystems::{self, Ecosystem};
@@ -103,13 +103,18 @@ pub fn match_image(db: &AdvisoryDb, evidence: &ImageEvidence, now_unix: i64) -> 
         let ecosystem = ecosystems::of_distro(distro)?;
         Some((ecosystem, (ecosystem.shard_of_distro)(distro)?))
     });
-    let os_shard = os.as_ref().and_then(|(ecosystem, name)| open(db, ecosystem, name, &mut gaps));
+    let os_shard = os
+        .as_ref()
+        .and_then(|(ecosystem, name)| open(db, ecosystem, name, &mut gaps));
     // Canonical fixes some flaws for subscribers only; those fixes are in shards of their own.
     let pro_shard = os.as_ref().and_then(|(ecosystem, name)| {
-        let pro = name.strip_prefix("Ubuntu:").map(|release| format!("Ubuntu:Pro:{release}"))?;
+        let pro = name
+            .strip_prefix("Ubuntu:")
+            .map(|release| format!("Ubuntu:Pro:{release}"))?;
         open(db, ecosystem, &pro, &mut gaps)
     });
 
+    let own = own_packages(evidence);
     for (traced, package) in evidence.packages() {
         let mut looked = Looked::default();
         if package.kind.is_os() {
@@ -120,7 +125,9 @@ pub fn match_image(db: &AdvisoryDb, evidence: &ImageEvidence, now_unix: i64) -> 
                 gaps.third_party(package);
                 continue;
             }
-            let Some(judge) = os_shard.as_ref().filter(|judge| judge.ecosystem.package_type == package.kind)
+            let Some(judge) = os_shard
+                .as_ref()
+                .filter(|judge| judge.ecosystem.package_type == package.kind)
             else {
                 gaps.unjudged_os_package(package, os.as_ref().map(|(_, name)| name.as_str()));
                 continue;
@@ -131,11 +138,14 @@ pub fn match_image(db: &AdvisoryDb, evidence: &ImageEvidence, now_unix: i64) -> 
             }
             candidates::look_up(judge, package, &mut looked);
             if let Some(pro) = &pro_shard {
-                candidates::look_up_subscription(pro, package, &mut looked);
+                candidates::look_up_subscription(pro, judge, package, &mut looked);
             }
         } else {
-            let owner = owning_distro_package(evidence, traced);
-            if owner && os_shard.is_some() {
+            let is_owned = traced
+                .owner
+                .as_deref()
+                .is_some_and(|owner| own.contains(owner));
+            if is_owned && os_shard.is_some() {
                 counts.add(SuppressReason::OwnedByDistro, &package.name);
                 continue;
             }
@@ -159,11 +169,21 @@ pub fn match_image(db: &AdvisoryDb, evidence: &ImageEvidence, now_unix: i64) -> 
         if looked.damaged {
             gaps.damaged(package);
         }
-        merge::findings_of(db, evidence, traced, package, looked.hits, &mut texts, &mut findings);
+        merge::findings_of(
+            db,
+            evidence,
+            traced,
+            package,
+            looked.hits,
+            &mut texts,
+            &mut findings,
+        );
     }
     findings.sort_by(|a: &Finding, b: &Finding| {
         let id = |finding: &Finding| match &finding.detail {
-            seaworthy_core::Detail::Vulnerability(detail) => (detail.package.clone(), detail.id.clone()),
+            seaworthy_core::Detail::Vulnerability(detail) => {
+                (detail.package.clone(), detail.id.clone())
+            }
         };
         b.severity
             .cmp(&a.severity)
@@ -210,16 +230,18 @@ fn open<'d>(
 #[derive(Default)]
 struct TextCaches(BTreeMap<String, TextCache>);
 
-/// Whether a distribution's package installed the file that a language package was found
-/// in. A third-party deb or rpm doesn't count: no distribution speaks for its content.
-fn owning_distro_package(evidence: &ImageEvidence, traced: &TracedItem) -> bool {
-    let (Some(owner), Some(distro)) = (&traced.owner, &evidence.distro) else {
-        return false;
+/// Names of the packages that the distribution itself built. What a third-party deb or rpm
+/// installed is not covered by the distribution's advisories.
+fn own_packages(evidence: &ImageEvidence) -> HashSet<&str> {
+    let Some(distro) = &evidence.distro else {
+        return HashSet::new();
     };
     evidence
         .packages()
-        .filter(|(_, package)| package.kind.is_os() && package.name == *owner)
-        .any(|(_, package)| !origin::is_third_party(distro, package))
+        .map(|(_, package)| package)
+        .filter(|package| package.kind.is_os() && !origin::is_third_party(distro, package))
+        .map(|package| package.name.as_str())
+        .collect()
 }
 
 /// Kernel images, modules, headers and tools, by source name.
@@ -235,15 +257,31 @@ fn is_kernel(package: &Package) -> bool {
             || source.strip_prefix("linux-").is_some_and(|rest| {
                 // `linux-6.1`, `linux-aws`, `linux-hwe-6.8`; not `linux-base`, `linux-atm`.
                 rest.starts_with(|c: char| c.is_ascii_digit())
-                    || ["aws", "azure", "gcp", "gke", "hwe", "kvm", "oem", "oracle", "raspi", "lowlatency"]
-                        .iter()
-                        .any(|flavour| rest.starts_with(flavour))
+                    || [
+                        "aws",
+                        "azure",
+                        "gcp",
+                        "gke",
+                        "hwe",
+                        "kvm",
+                        "oem",
+                        "oracle",
+                        "raspi",
+                        "lowlatency",
+                    ]
+                    .iter()
+                    .any(|flavour| rest.starts_with(flavour))
             })
     } else if package.kind == PackageType::RPM {
-        source == "kernel" || source == "kernel-rt" || source.starts_with("kernel-default")
-            || source == "kernel-source" || package.name == "kernel-headers"
+        source == "kernel"
+            || source == "kernel-rt"
+            || source.starts_with("kernel-default")
+            || source == "kernel-source"
+            || package.name == "kernel-headers"
     } else {
-        package.name == "linux-headers" || source.starts_with("linux-lts") || source.starts_with("linux-virt")
+        package.name == "linux-headers"
+            || source.starts_with("linux-lts")
+            || source.starts_with("linux-virt")
     }
 }
 

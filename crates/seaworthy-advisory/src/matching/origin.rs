@@ -36,13 +36,23 @@ const OUTSIDE_MAINTAINERS: &[&str] = &[
 ];
 
 /// Marks that outside archives put into dpkg versions.
-const OUTSIDE_VERSIONS: &[&str] = &["nodesource", ".pgdg", "~pgdg", "+pgdg", "deb.sury.org", "+sury"];
+const OUTSIDE_VERSIONS: &[&str] = &[
+    "nodesource",
+    ".pgdg",
+    "~pgdg",
+    "+pgdg",
+    "deb.sury.org",
+    "+sury",
+];
 
 /// Whether somebody other than the distribution built the package.
 pub(super) fn is_third_party(distro: &Distro, package: &Package) -> bool {
     let vendor = package.vendor.as_deref().unwrap_or("").to_lowercase();
     if package.kind == PackageType::RPM {
-        let words = VENDORS.iter().find(|(id, _)| *id == distro.id).map(|(_, words)| *words);
+        let words = VENDORS
+            .iter()
+            .find(|(id, _)| *id == distro.id)
+            .map(|(_, words)| *words);
         // No vendor at all: nothing speaks against the distribution.
         return match words {
             Some(words) if !vendor.is_empty() => !words.iter().any(|word| vendor.contains(word)),
@@ -50,8 +60,12 @@ pub(super) fn is_third_party(distro: &Distro, package: &Package) -> bool {
         };
     }
     if package.kind == PackageType::DEB {
-        return OUTSIDE_MAINTAINERS.iter().any(|domain| vendor.contains(domain))
-            || OUTSIDE_VERSIONS.iter().any(|mark| package.version.contains(mark));
+        return OUTSIDE_MAINTAINERS
+            .iter()
+            .any(|domain| vendor.contains(domain))
+            || OUTSIDE_VERSIONS
+                .iter()
+                .any(|mark| package.version.contains(mark));
     }
     false
 }
@@ -67,11 +81,31 @@ mod tests {
             package.vendor = vendor.map(str::to_owned);
             is_third_party(&Distro::new(distro, None), &package)
         };
-        assert!(!check("almalinux", PackageType::RPM, "1-1", Some("AlmaLinux")));
-        assert!(check("almalinux", PackageType::RPM, "1-1", Some("Fedora Project")));
+        assert!(!check(
+            "almalinux",
+            PackageType::RPM,
+            "1-1",
+            Some("AlmaLinux")
+        ));
+        assert!(check(
+            "almalinux",
+            PackageType::RPM,
+            "1-1",
+            Some("Fedora Project")
+        ));
         assert!(!check("almalinux", PackageType::RPM, "1-1", None));
         assert!(check("debian", PackageType::DEB, "18.1-1nodesource1", None));
-        assert!(check("debian", PackageType::DEB, "1-1", Some("Docker <support@docker.com>")));
-        assert!(!check("debian", PackageType::DEB, "1-1", Some("Jo Doe <jo@example.org>")));
+        assert!(check(
+            "debian",
+            PackageType::DEB,
+            "1-1",
+            Some("Docker <support@docker.com>")
+        ));
+        assert!(!check(
+            "debian",
+            PackageType::DEB,
+            "1-1",
+            Some("Jo Doe <jo@example.org>")
+        ));
     }
 }

@@ -1,6 +1,6 @@
 //! What to do about a finding.
 
-use seaworthy_core::{Distro, Package, PackageRole, PackageType, Remediation};
+use seaworthy_core::{Distro, Package, PackageRole, Remediation};
 
 /// Whether a text can be put into a command without quoting. Names and versions come from
 /// the image and from feeds, and the command is there to be pasted into a shell.
@@ -8,7 +8,9 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 200
         && !text.starts_with('-')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"@/._+-:".contains(&b))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"@/._+-:".contains(&b))
 }
 
 /// The fix for a package, where a fixed version is known.
@@ -28,7 +30,9 @@ pub(super) fn remediation(
     };
     let command = (is_plain(name) && is_plain(fixed))
         .then(|| match package.kind.as_str() {
-            "deb" => Some(format!("apt-get update && apt-get install --only-upgrade -y {name}")),
+            "deb" => Some(format!(
+                "apt-get update && apt-get install --only-upgrade -y {name}"
+            )),
             "apk" => Some(format!("apk upgrade --no-cache {name}")),
             "rpm" => Some(match distro.map(|distro| distro.id.as_str()) {
                 Some("sles" | "sled" | "sles_sap" | "opensuse-leap" | "opensuse-tumbleweed") => {
@@ -48,6 +52,8 @@ pub(super) fn remediation(
 
 #[cfg(test)]
 mod tests {
+    use seaworthy_core::PackageType;
+
     use super::*;
 
     #[test]
@@ -59,6 +65,9 @@ mod tests {
         }
         let package = Package::new(PackageType::NPM, "@babel/core", "1");
         let remedy = remediation(None, &package, Some("2.0.0")).unwrap();
-        assert_eq!(remedy.command.as_deref(), Some("npm install @babel/core@2.0.0"));
+        assert_eq!(
+            remedy.command.as_deref(),
+            Some("npm install @babel/core@2.0.0")
+        );
     }
 }

@@ -12,7 +12,7 @@ pub(super) static EMBEDDED: Publisher = Publisher {
         summary: "Advisories built into Seaworthy",
         references: &[],
     },
-    prefixes: &["SEAWORTHY-"],
+    prefixes: &[crate::embedded::EMBEDDED_PREFIX],
     severity: |record| severity_word(&record.database_specific.severity),
     ..COMMON
 };

@@ -35,3 +35,6 @@ pub use decorations::{
 };
 pub use text::{TextCache, TextRecord, TextShard, TextWriter};
 pub use writer::AdvisoryShardWriter;
+
+#[cfg(test)]
+mod damage_tests;

@@ -121,6 +121,12 @@ impl EngineError {
                 }
                 _ => "start the engine, or set `DOCKER_HOST` or `DOCKER_CONTEXT` to the one that you mean".into(),
             },
+            EngineError::Broken { source, .. } if source.to_string().contains("ertificate") => {
+                "set `DOCKER_CERT_PATH` to the folder with the engine's `ca.pem` and your `cert.pem` and `key.pem`".into()
+            }
+            EngineError::Refused { message, .. } if message.contains("HTTPS") => {
+                "the engine wants TLS: set `DOCKER_TLS_VERIFY=1` and `DOCKER_CERT_PATH`".into()
+            }
             EngineError::Broken { .. } => {
                 "look whether the engine still runs (`docker info`), and try again".into()
             }
@@ -500,6 +506,18 @@ mod tests {
             };
             assert!(source.to_string().contains(why), "{source}");
         }
+    }
+
+    #[test]
+    fn an_engine_that_wants_tls_says_which_variables_to_set() {
+        let server = FakeServer::start(|_: &Request| {
+            Reply::status(400).body("Client sent an HTTP request to an HTTPS server.\n")
+        });
+        let host = format!("tcp://{}", server.address());
+        let error = Engine::connect(Some(&host), &Environment::default(), &Cancel::default())
+            .err()
+            .unwrap();
+        assert!(error.hint.unwrap().contains("DOCKER_TLS_VERIFY=1"));
     }
 
     #[test]

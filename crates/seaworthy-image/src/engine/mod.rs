@@ -6,7 +6,7 @@ mod container;
 mod containerd;
 mod context;
 mod export;
-pub(crate) mod http;
+pub mod http;
 mod overlay2;
 mod source;
 #[cfg(test)]

@@ -305,4 +305,12 @@ mod tests {
             assert!(parse_token(bad.as_bytes(), now).is_none(), "{bad}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_challenge_ends(value in "[a-zA-Z=\", \\\\\t\u{e9}]{0,60}") {
+            let found = challenges(&value);
+            proptest::prop_assert!(found.len() <= value.len());
+        }
+    }
 }

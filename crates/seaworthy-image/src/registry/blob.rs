@@ -90,7 +90,13 @@ impl BlobStream {
                 accept: "*/*",
                 from: self.offset,
             })
-            .map_err(into_io)?;
+            .map_err(|error| {
+                if self.session.is_cancelled() {
+                    fault::cancelled()
+                } else {
+                    io::Error::other(error)
+                }
+            })?;
         let mut body = reply.body;
         if self.offset > 0 {
             let range = reply
@@ -190,8 +196,4 @@ impl Read for BlobStream {
             }
         }
     }
-}
-
-fn into_io(error: crate::ImageError) -> io::Error {
-    io::Error::other(error)
 }

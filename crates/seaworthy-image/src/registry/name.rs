@@ -277,4 +277,14 @@ mod tests {
             assert_eq!(is_loopback(host), loopback, "{host}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn an_accepted_name_reads_the_same_again(text in "[a-zA-D0-3._:/@\\[\\]-]{1,24}") {
+            if let Ok(name) = RegistryReference::parse(&text) {
+                let again = RegistryReference::parse(&name.to_string());
+                proptest::prop_assert_eq!(again.ok(), Some(name));
+            }
+        }
+    }
 }

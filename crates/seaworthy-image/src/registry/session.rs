@@ -78,6 +78,8 @@ pub(crate) struct Session {
     options: RegistryOptions,
     home: Origin,
     agent: ureq::Agent,
+    /// For an insecure registry itself, and no other host that it names.
+    lenient_agent: Option<ureq::Agent>,
     identity: Found,
     grant: Mutex<Grant>,
     cancel: Cancel,
@@ -97,24 +99,9 @@ impl Session {
         options: &RegistryOptions,
         cancel: &Cancel,
     ) -> Result<Session, ImageError> {
-        let insecure = options.insecure.iter().any(|host| *host == image.host);
-        let agent = ureq::Agent::config_builder()
-            .tls_config(
-                TlsConfig::builder()
-                    .root_certs(RootCerts::PlatformVerifier)
-                    .disable_verification(insecure)
-                    .build(),
-            )
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .user_agent("seaworthy")
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(options.stall))
-            .timeout_per_read(Some(options.stall))
-            .timeout_per_write(Some(options.stall))
-            .build()
-            .new_agent();
+        let insecure = options.insecure.contains(&image.host);
+        let agent = new_agent(options, true);
+        let lenient_agent = insecure.then(|| new_agent(options, false));
         let identity = find_credential(image, &options.environment);
         let grant = match &identity.credential {
             Some(Credential::AccessToken(token)) => {
@@ -127,6 +114,7 @@ impl Session {
             options: options.clone(),
             home: Origin::new(true, image.api_host()),
             agent,
+            lenient_agent,
             identity,
             grant: Mutex::new(grant),
             cancel: cancel.clone(),
@@ -296,9 +284,12 @@ impl Session {
             })?),
             None => None,
         };
-        let request = self.agent.configure_request(request).proxy(proxy).build();
-        let response: Response<ureq::Body> = self
-            .agent
+        let agent = match &self.lenient_agent {
+            Some(lenient) if to.host == self.home.host => lenient,
+            _ => &self.agent,
+        };
+        let request = agent.configure_request(request).proxy(proxy).build();
+        let response: Response<ureq::Body> = agent
             .run(request)
             .map_err(|error| self.connection_failure(to, error))?;
         let (parts, body) = response.into_parts();
@@ -569,6 +560,25 @@ impl Session {
                 .caused_by(error),
         }
     }
+}
+
+fn new_agent(options: &RegistryOptions, verify: bool) -> ureq::Agent {
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::PlatformVerifier)
+        .disable_verification(!verify)
+        .build();
+    ureq::Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .user_agent("seaworthy")
+        .timeout_connect(Some(CONNECT))
+        .timeout_recv_response(Some(options.stall))
+        .timeout_per_read(Some(options.stall))
+        .timeout_per_write(Some(options.stall))
+        .build()
+        .new_agent()
 }
 
 fn fatal(error: ImageError) -> Failure {

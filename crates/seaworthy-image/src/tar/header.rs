@@ -43,18 +43,16 @@ pub(super) fn checksum_fits(block: &Block) -> bool {
     let Some(stated) = number(&block[148..156]) else {
         return false;
     };
-    let mut unsigned: i64 = 0;
-    let mut signed: i64 = 0;
-    for (index, &byte) in block.iter().enumerate() {
-        let byte = if (148..156).contains(&index) {
-            b' '
-        } else {
-            byte
-        };
-        unsigned += i64::from(byte);
-        signed += i64::from(byte.cast_signed());
+    // The field itself counts as blanks.
+    let field = &block[148..156];
+    let sum = |bytes: &[u8]| bytes.iter().map(|&b| i64::from(b)).sum::<i64>();
+    let unsigned = sum(block) - sum(field) + 8 * i64::from(b' ');
+    if stated == unsigned {
+        return true;
     }
-    stated == unsigned || stated == signed
+    // Each byte above 127 is 256 less when it has a sign.
+    let high = |bytes: &[u8]| bytes.iter().map(|&b| i64::from(b >> 7)).sum::<i64>();
+    stated == unsigned - 256 * (high(block) - high(field))
 }
 
 /// A text field: up to the first NUL.
@@ -128,6 +126,22 @@ mod tests {
     #[track_caller]
     fn check(field: &[u8], expected: Option<i64>) {
         assert_eq!(number(field), expected, "{field:?}");
+    }
+
+    #[test]
+    fn both_sums_fit_and_no_other() {
+        let mut block = [0; BLOCK];
+        block[0] = 0xe4;
+        let unsigned = 0xe4 + 8 * 32;
+        for (stated, fits) in [
+            (unsigned, true),
+            (unsigned - 256, true),
+            (unsigned + 1, false),
+            (unsigned - 512 + 256 + 1, false),
+        ] {
+            block[148..156].copy_from_slice(format!("{stated:06o}\0 ").as_bytes());
+            assert_eq!(checksum_fits(&block), fits, "{stated}");
+        }
     }
 
     #[test]

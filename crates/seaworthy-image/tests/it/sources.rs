@@ -37,6 +37,7 @@ fn open(reference: &str) -> Result<Image, ImageError> {
 fn open_for(reference: &str, platform: &str) -> Result<Image, ImageError> {
     let options = OpenOptions {
         platform: Some(platform.parse().unwrap()),
+        ..OpenOptions::default()
     };
     open_image(reference, &options, &WalkContext::default())
 }

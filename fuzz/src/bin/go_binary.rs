@@ -21,7 +21,11 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(evidence) = scan_layer(&layer, &analyzers, &WalkContext::default())
         && data.starts_with(b"\x7fELF")
     {
-        let streamed: Vec<_> = evidence.files.into_iter().flat_map(|file| file.items).collect();
+        let streamed: Vec<_> = evidence
+            .files
+            .into_iter()
+            .flat_map(|file| file.items)
+            .collect();
         assert_eq!(whole, streamed);
     }
 });
