@@ -70,13 +70,14 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 fn embedded() -> Result<Knowledge, EngineError> {
-    let database = AdvisoryDb::embedded().map_err(|error| EngineError::Database {
-        message: "cannot use the built-in advisories".to_owned(),
-        hint: "`seaworthy db update` installs a database to use instead; please report this"
-            .to_owned(),
-        source: Some(error.into()),
-    })?;
-    Ok(described(database, DatabaseKind::Embedded, None))
+    match AdvisoryDb::embedded() {
+        Ok(database) => Ok(described(database, DatabaseKind::Embedded, None)),
+        Err(error) => Err(EngineError::Database {
+            message: "cannot use the advisories built into the program".to_owned(),
+            hint: "this is a fault of the program: please report it".to_owned(),
+            source: Some(Box::new(error)),
+        }),
+    }
 }
 
 fn installed(folder: &Path) -> Result<Knowledge, EngineError> {
