@@ -115,13 +115,13 @@ fn match_3000_fixed_packages(bencher: divan::Bencher<'_, '_>, case: (&str, &str,
     bencher.bench(|| match_image(&db, &image, NOW).findings.len());
 }
 
-/// 3,000 packages of which a tenth have not been updated for years.
+/// 3,000 packages of which 30 have not been updated for years.
 #[divan::bench]
 fn match_3000_packages_with_findings(bencher: divan::Bencher<'_, '_>) {
     let db = AdvisoryDb::open(database()).expect("just built");
     let names = names_in(&db, "AlmaLinux:9");
     let mut image = image("almalinux", "9.4", &PackageType::RPM, &names, "9999:1-1");
-    for item in image.items.iter_mut().step_by(10) {
+    for item in image.items.iter_mut().step_by(100) {
         if let EvidenceItem::Package(package) = &mut item.item {
             package.version = "0:0-1".to_owned();
         }

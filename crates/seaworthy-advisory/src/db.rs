@@ -187,7 +187,7 @@ impl AdvisoryDb {
         Ok(db)
     }
 
-    /// The advisories built into the program, compiled in memory: about 10 ms, so it is
+    /// The advisories built into the program, compiled in memory: about 25 ms, so it is
     /// for when nothing is installed.
     ///
     /// # Errors
