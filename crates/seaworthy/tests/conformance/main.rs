@@ -4,6 +4,11 @@
 //! Needs the corpus (`$SEAWORTHY_CORPUS` or `../shared/corpus` beside the checkout), and for
 //! the engine and registry roads the servers that `cargo xtask test` starts; says what it
 //! leaves out.
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of a test, which fails by panicking and says what it leaves out"
+)]
 
 mod roads;
 
