@@ -68,7 +68,7 @@ pub enum OpenError {
 pub struct DbInfo {
     /// Shards with their records and sizes in bytes, by name.
     pub shards: Vec<(String, u64, u64)>,
-    /// Advisories of all shards.
+    /// Advisories, each counted once however many shards it is in.
     pub records: u64,
     /// Newest change of a record, in seconds since 1970.
     pub created: i64,
@@ -225,6 +225,7 @@ impl AdvisoryDb {
         }
         let mut db = AdvisoryDb::of(places);
         db.info.created = created;
+        db.info.records = documents.len().saturating_sub(problems.len()) as u64;
         Ok((db, problems))
     }
 
@@ -252,9 +253,10 @@ impl AdvisoryDb {
                 "cvss" => db.cvss = Some(Slot::new(place)),
                 other => {
                     if let Some(ecosystem) = other.strip_prefix("text/") {
+                        // An advisory has one text, and a row in every shard it touches.
+                        db.info.records += records;
                         db.texts.insert(ecosystem.to_owned(), Slot::new(place));
                     } else {
-                        db.info.records += records;
                         db.advisories.insert(name, Slot::new(place));
                     }
                 }
