@@ -65,7 +65,9 @@ fn images(corpus: &Path) -> Vec<Expected> {
         .expect("a list of images")
         .iter()
         .map(|image| Expected {
-            file: corpus.join("images").join(image["file"].as_str().expect("a file name")),
+            file: corpus
+                .join("images")
+                .join(image["file"].as_str().expect("a file name")),
             packages: image["packages"]
                 .as_array()
                 .into_iter()
@@ -94,7 +96,11 @@ fn essence(report: &Value, packages: &Value) -> Essence {
             format!("{}={}", text(&package["name"]), text(&package["version"]))
         }),
         findings: words(&report["findings"], &|finding| {
-            format!("{} {}", text(&finding["title"]), text(&finding["fingerprint"]))
+            format!(
+                "{} {}",
+                text(&finding["title"]),
+                text(&finding["fingerprint"])
+            )
         }),
         gaps: words(&report["gaps"], &|gap| {
             format!("{} {}", text(&gap["kind"]), text(&gap["subject"]))
@@ -113,7 +119,12 @@ fn every_road_to_an_image_gives_the_same_packages_and_findings() {
     let program = Program::new(home);
     let (mut compared, mut found) = (0, 0);
     for image in images(&corpus) {
-        let name = image.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = image
+            .file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let roads = Roads::of(&image.file);
         let mut first: Option<(String, Essence)> = None;
         for (road, reference, flags) in roads.references() {
@@ -148,5 +159,8 @@ fn every_road_to_an_image_gives_the_same_packages_and_findings() {
         }
     }
     println!("{compared} scans compared, {found} findings");
-    assert!(found > 0, "the corpus images are old: they must have findings");
+    assert!(
+        found > 0,
+        "the corpus images are old: they must have findings"
+    );
 }

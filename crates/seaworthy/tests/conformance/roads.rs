@@ -15,13 +15,18 @@ pub struct Program {
 impl Program {
     /// The built command, with its database at `<home>/db`.
     pub fn new(home: &Path) -> Program {
-        Program { home: home.to_path_buf() }
+        Program {
+            home: home.to_path_buf(),
+        }
     }
 
     /// A command line, not yet started.
     pub fn run(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_seaworthy"));
-        command.args(words).env("HOME", &self.home).env_remove("DOCKER_HOST");
+        command
+            .args(words)
+            .env("HOME", &self.home)
+            .env_remove("DOCKER_HOST");
         if let Some(host) = docker_host() {
             command.env("DOCKER_HOST", host);
         }
@@ -68,7 +73,11 @@ impl Roads {
     /// an OCI layout as a tar.
     pub fn of(file: &Path) -> Roads {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let path = |part: &str| folder.path().join(part);
         let original = name.contains("oci-layout").then(|| file.to_path_buf());
         match &original {
@@ -79,8 +88,16 @@ impl Roads {
         // Devices and owners need root, which tests need not have: packages do not.
         shell(
             "tar",
-            &["--extract", "--no-same-owner", "--no-same-permissions", "--exclude=dev/*"],
-            &[("--file", &path("rootfs.tar")), ("--directory", &path("rootfs"))],
+            &[
+                "--extract",
+                "--no-same-owner",
+                "--no-same-permissions",
+                "--exclude=dev/*",
+            ],
+            &[
+                ("--file", &path("rootfs.tar")),
+                ("--directory", &path("rootfs")),
+            ],
         );
         let layer = fs::read(path("rootfs.tar")).expect("the layer");
         testkit::image::ImageBuilder::new()
@@ -90,7 +107,13 @@ impl Roads {
 
         let short: String = name
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+            .map(|c| {
+                if c.is_ascii_alphanumeric() {
+                    c.to_ascii_lowercase()
+                } else {
+                    '-'
+                }
+            })
             .collect();
         let tag = format!("conformance-{}:1", short.trim_matches('-'));
         let mut roads = Roads {
@@ -120,8 +143,11 @@ impl Roads {
         self.on_engine = true;
         let saved = self.path("saved.tar");
         docker(&["save", "--output", &saved.to_string_lossy(), &self.tag]);
-        self.container =
-            Some(docker(&["create", "--network=none", &self.tag, "/bin/true"]).trim().to_owned());
+        self.container = Some(
+            docker(&["create", "--network=none", &self.tag, "/bin/true"])
+                .trim()
+                .to_owned(),
+        );
         if let Ok(registry) = std::env::var("SEAWORTHY_TEST_REGISTRY") {
             let remote = format!("{registry}/{}", self.tag);
             docker(&["tag", &self.tag, &remote]);
@@ -134,16 +160,32 @@ impl Roads {
     pub fn references(&self) -> Vec<(&'static str, String, Vec<String>)> {
         let mut all = vec![
             ("oci", format!("oci:{}", self.path("oci").display()), vec![]),
-            ("dir", format!("dir:{}", self.path("rootfs").display()), vec![]),
+            (
+                "dir",
+                format!("dir:{}", self.path("rootfs").display()),
+                vec![],
+            ),
         ];
         if let Some(layout) = &self.original {
             all.push(("oci-original", format!("oci:{}", layout.display()), vec![]));
         }
         if self.on_engine {
             let flag = |access: &str| vec!["--engine-access".to_owned(), access.to_owned()];
-            all.push(("archive", format!("archive:{}", self.path("saved.tar").display()), vec![]));
-            all.push(("docker-direct", format!("docker:{}", self.tag), flag("direct")));
-            all.push(("docker-export", format!("docker:{}", self.tag), flag("export")));
+            all.push((
+                "archive",
+                format!("archive:{}", self.path("saved.tar").display()),
+                vec![],
+            ));
+            all.push((
+                "docker-direct",
+                format!("docker:{}", self.tag),
+                flag("direct"),
+            ));
+            all.push((
+                "docker-export",
+                format!("docker:{}", self.tag),
+                flag("export"),
+            ));
         }
         if let Some(container) = &self.container {
             all.push(("container", format!("container:{container}"), vec![]));
@@ -166,17 +208,27 @@ impl Drop for Roads {
 /// Writes the only layer of an OCI layout tar, uncompressed.
 fn unpack_only_layer(layout: &Path, to: &Path) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    shell("tar", &["--extract"], &[("--file", layout), ("--directory", folder.path())]);
+    shell(
+        "tar",
+        &["--extract"],
+        &[("--file", layout), ("--directory", folder.path())],
+    );
     let root = find_layout(folder.path());
     let json = |path: &Path| -> Value {
         serde_json::from_slice(&fs::read(path).expect("a blob")).expect("JSON")
     };
     let blob = |digest: &Value| {
-        let hex = digest.as_str().and_then(|d| d.strip_prefix("sha256:")).expect("a digest");
+        let hex = digest
+            .as_str()
+            .and_then(|d| d.strip_prefix("sha256:"))
+            .expect("a digest");
         root.join("blobs/sha256").join(hex)
     };
     let mut manifest = json(&root.join("index.json"));
-    while let Some(next) = manifest["manifests"].as_array().and_then(|list| list.first()) {
+    while let Some(next) = manifest["manifests"]
+        .as_array()
+        .and_then(|list| list.first())
+    {
         manifest = json(&blob(&next["digest"]));
     }
     let layers = manifest["layers"].as_array().expect("layers");
@@ -224,7 +276,10 @@ fn shell(program: &str, flags: &[&str], paths: &[(&str, &Path)]) {
     for (flag, path) in paths {
         command.arg(flag).arg(path);
     }
-    assert!(command.status().expect("the tool starts").success(), "{program} failed");
+    assert!(
+        command.status().expect("the tool starts").success(),
+        "{program} failed"
+    );
 }
 
 fn docker(words: &[&str]) -> String {
