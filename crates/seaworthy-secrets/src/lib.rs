@@ -3,6 +3,7 @@
 //! A library others could use alone: bytes in, places out. It opens no file and calls nobody;
 //! whether a secret still works is never tried out.
 
+pub mod assignment;
 pub mod check;
 pub mod engine;
 pub mod entropy;
