@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::assignment::{self, Quotes};
 use crate::entropy::shannon;
 use crate::placeholder::is_placeholder;
 use crate::prefilter::{Hit, Prefilter};
@@ -13,8 +14,18 @@ use crate::rule::Rule;
 pub struct Match {
     /// Where the value lies.
     pub range: Range<usize>,
-    /// The rule, by its place in [`Engine::rules`].
-    pub rule: usize,
+    /// What it is.
+    pub kind: MatchKind,
+}
+
+/// What made a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MatchKind {
+    /// A rule, by its place in [`Engine::rules`].
+    Rule(usize),
+    /// The generic rule: a suspicious name with a value. Last in order, because every other
+    /// rule knows more.
+    Assignment,
 }
 
 /// All rules, compiled for one pass.
@@ -23,6 +34,8 @@ pub struct Engine {
     prefilter: Prefilter,
     /// For each keyword the rules that have it.
     keyword_rules: Vec<Vec<u32>>,
+    /// For each keyword whether it makes a name suspicious.
+    assignments: Vec<bool>,
 }
 
 /// Most matches reported from one buffer: a file made of tokens must not fill the memory.
@@ -40,10 +53,18 @@ impl Engine {
                 }
             }
         }
+        for keyword in assignment::KEYWORDS {
+            keywords.entry((*keyword).to_owned()).or_default();
+        }
         let prefilter = Prefilter::new(keywords.keys().map(String::as_bytes));
+        let assignments = keywords
+            .keys()
+            .map(|k| assignment::KEYWORDS.contains(&k.as_str()))
+            .collect();
         Engine {
             rules,
             prefilter,
+            assignments,
             keyword_rules: keywords.into_values().collect(),
         }
     }
@@ -55,7 +76,10 @@ impl Engine {
 
     /// Finds the secrets of a buffer, sorted by place; of several that overlap the one of the
     /// first rule in order.
-    pub fn scan(&self, haystack: &[u8]) -> Vec<Match> {
+    ///
+    /// `quotes` says whether the generic rule takes bare values, which the caller knows from
+    /// the file's name.
+    pub fn scan(&self, haystack: &[u8], quotes: Quotes) -> Vec<Match> {
         // For each rule the window that its keywords opened and that was not looked at yet.
         // Windows that touch become one, so that dense keywords cost one pass of the pattern.
         let mut open: Vec<Option<Range<usize>>> = Vec::new();
@@ -63,6 +87,15 @@ impl Engine {
         self.prefilter.find(haystack, |hit| {
             if open.is_empty() {
                 open = vec![None; self.rules.len()];
+            }
+            if self.assignments[hit.keyword]
+                && matches.len() < MAX_MATCHES
+                && let Some(range) = assignment::value_at(haystack, hit.position, quotes)
+            {
+                matches.push(Match {
+                    range,
+                    kind: MatchKind::Assignment,
+                });
             }
             for &number in &self.keyword_rules[hit.keyword] {
                 let number = number as usize;
@@ -85,8 +118,8 @@ impl Engine {
                 self.look(haystack, window, number, &mut matches);
             }
         }
-        matches.sort_by_key(|found| (found.range.start, found.rule));
-        self.drop_overlapped(matches)
+        matches.sort_by_key(|found| (found.range.start, found.kind));
+        drop_overlapped(matches)
     }
 
     fn window(&self, rule: usize, hit: Hit, len: usize) -> Range<usize> {
@@ -110,9 +143,10 @@ impl Engine {
         {
             let value = captures.name("secret").unwrap_or(whole);
             if Engine::accepts(rule, value.as_bytes()) {
+                let range = base + value.start()..base + value.end();
                 out.push(Match {
-                    range: base + value.start()..base + value.end(),
-                    rule: number,
+                    range,
+                    kind: MatchKind::Rule(number),
                 });
             }
             at = whole.end().max(whole.start() + 1);
@@ -124,21 +158,72 @@ impl Engine {
             && rule.check.passes(value)
             && !is_placeholder(value)
     }
+}
 
-    /// Of overlapping matches keeps the one whose rule comes first in the list: specific rules
-    /// stand before general ones.
-    fn drop_overlapped(&self, matches: Vec<Match>) -> Vec<Match> {
-        let mut kept: Vec<Match> = Vec::with_capacity(matches.len());
-        for next in matches {
-            match kept.last_mut() {
-                Some(last) if next.range.start < last.range.end => {
-                    if next.rule < last.rule {
-                        *last = next;
-                    }
+/// Of overlapping matches keeps the one whose rule comes first in the list: specific rules
+/// stand before general ones.
+fn drop_overlapped(matches: Vec<Match>) -> Vec<Match> {
+    let mut kept: Vec<Match> = Vec::with_capacity(matches.len());
+    for next in matches {
+        match kept.last_mut() {
+            Some(last) if next.range.start < last.range.end => {
+                if next.kind < last.kind {
+                    *last = next;
                 }
-                _ => kept.push(next),
             }
+            _ => kept.push(next),
         }
-        kept
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine() -> Engine {
+        let rules = crate::rule::parse(
+            r#"
+            [[rule]]
+            id = "test-token"
+            summary = "a token"
+            severity = "high"
+            keywords = ["tok_"]
+            pattern = '\btok_(?<secret>[A-Za-z0-9]{12})\b'
+            reference = "https://example.com/"
+            revoke = "nowhere"
+            positive = ["tok_q8Zr2LmX0vTn"]
+            negative = ["tok_short"]
+            "#,
+        );
+        Engine::new(rules.unwrap())
+    }
+
+    fn values(text: &str, quotes: Quotes) -> Vec<(&str, MatchKind)> {
+        engine()
+            .scan(text.as_bytes(), quotes)
+            .into_iter()
+            .map(|found| (&text[found.range], found.kind))
+            .collect()
+    }
+
+    #[test]
+    fn a_specific_rule_beats_the_generic_one_on_the_same_value() {
+        let text = "secret = 'tok_q8Zr2LmX0vTn'";
+        assert_eq!(
+            values(text, Quotes::Required),
+            [("q8Zr2LmX0vTn", MatchKind::Rule(0))]
+        );
+        let text = "secret = 'q8Zr2LmX0vTn'";
+        assert_eq!(
+            values(text, Quotes::Required),
+            [("q8Zr2LmX0vTn", MatchKind::Assignment)]
+        );
+    }
+
+    #[test]
+    fn every_match_of_dense_keywords_is_found_once() {
+        let text = "tok_q8Zr2LmX0vTn ".repeat(500);
+        assert_eq!(values(&text, Quotes::Required).len(), 500);
     }
 }

@@ -9,4 +9,5 @@ pub mod engine;
 pub mod entropy;
 pub mod placeholder;
 pub mod prefilter;
+pub mod redact;
 pub mod rule;
