@@ -4,6 +4,7 @@
 //! whether a secret still works is never tried out.
 
 pub mod assignment;
+pub mod builtin;
 pub mod check;
 pub mod engine;
 pub mod entropy;
