@@ -90,10 +90,7 @@ pub fn value_at(haystack: &[u8], position: usize, quotes: Quotes) -> Option<Rang
     {
         return None;
     }
-    // `"name": `, `['name'] = `
-    at = skip(haystack, at, 2, |b| matches!(b, b'"' | b'\'' | b']'))?;
-    at = skip(haystack, at, SPACES, is_space)?;
-    at = operator(haystack, at)?;
+    at = behind_operator(haystack, at)?;
     at = skip(haystack, at, SPACES, is_space)?;
     let quote = match haystack.get(at)? {
         quote @ (b'"' | b'\'' | b'`') => Some(*quote),
@@ -113,6 +110,21 @@ pub fn value_at(haystack: &[u8], position: usize, quotes: Quotes) -> Option<Rang
         }
     };
     looks_secret(&haystack[range.clone()]).then_some(range)
+}
+
+/// Whether the name that goes on at `at` is given a value.
+pub(crate) fn is_assigned(haystack: &[u8], at: usize) -> bool {
+    skip(haystack, at, NAME_BYTES, is_name)
+        .and_then(|end| behind_operator(haystack, end))
+        .is_some()
+}
+
+/// From the end of a name over `"]` and spaces to the place behind the operator:
+/// `"name": `, `['name'] = `.
+fn behind_operator(haystack: &[u8], at: usize) -> Option<usize> {
+    let at = skip(haystack, at, 2, |b| matches!(b, b'"' | b'\'' | b']'))?;
+    let at = skip(haystack, at, SPACES, is_space)?;
+    operator(haystack, at)
 }
 
 /// The place behind an assignment operator.

@@ -99,6 +99,9 @@ impl Engine {
             }
             for &number in &self.keyword_rules[hit.keyword] {
                 let number = number as usize;
+                if !self.is_promising(number, hit, haystack) {
+                    continue;
+                }
                 let window = self.window(number, hit, haystack.len());
                 match &mut open[number] {
                     // Hits come in order up to one byte, so a window never grows to the left.
@@ -120,6 +123,23 @@ impl Engine {
         }
         matches.sort_by_key(|found| (found.range.start, found.kind));
         drop_overlapped(matches)
+    }
+
+    /// The cheap conditions that keep common words from costing a pattern each time.
+    fn is_promising(&self, rule: usize, hit: Hit, haystack: &[u8]) -> bool {
+        let rule = &self.rules[rule];
+        if rule.assigned && !assignment::is_assigned(haystack, hit.position) {
+            return false;
+        }
+        let Some(needed) = rule.needs else {
+            return true;
+        };
+        let end = hit.position.saturating_add(rule.after).min(haystack.len());
+        let line = haystack[hit.position..end]
+            .split(|b| *b == b'\n')
+            .next()
+            .unwrap_or_default();
+        line.iter().any(|b| char::from(*b) == needed)
     }
 
     fn window(&self, rule: usize, hit: Hit, len: usize) -> Range<usize> {

@@ -35,6 +35,13 @@ pub struct Rule {
     /// How many bytes after the start of the keyword the match may end.
     #[serde(default = "default_after")]
     pub after: usize,
+    /// Whether the keyword is (part of) a name that is given the value, `twilio_token = …`: the
+    /// pattern is then tried only where an assignment follows, which is seen without it.
+    #[serde(default)]
+    pub assigned: bool,
+    /// A byte that every match holds behind the keyword, such as the `@` of a URL with a
+    /// password: the pattern is tried only where it stands on the same line.
+    pub needs: Option<char>,
     /// Where the format is documented.
     pub reference: String,
     /// Where to revoke one, for a person in a hurry.
