@@ -28,7 +28,7 @@ pub struct FuzzArgs {
 /// Builds all targets and runs each for a while.
 pub fn run(args: &FuzzArgs) -> Result<()> {
     let folder = shell::root().join("fuzz");
-    let mut names: Vec<String> = fs::read_dir(folder.join("fuzz_targets"))?
+    let mut names: Vec<String> = fs::read_dir(folder.join("src/bin"))?
         .filter_map(|entry| {
             let name = entry.ok()?.file_name().into_string().ok()?;
             Some(name.strip_suffix(".rs")?.to_owned())

@@ -45,7 +45,7 @@ pub struct OwnedFile {
 pub struct FileEvidence {
     /// The file.
     pub path: ImagePath,
-    /// What it says. Empty where an analyzer looked and found nothing.
+    /// What it says. A file that says nothing is left out.
     pub items: Vec<EvidenceItem>,
 }
 
@@ -105,7 +105,7 @@ pub struct LayerStats {
 pub struct LayerEvidence {
     /// Digest of the uncompressed layer, where the layer has one.
     pub diff_id: Option<Digest>,
-    /// Files that an analyzer looked at, sorted by path.
+    /// Files that say something, sorted by path.
     pub files: Vec<FileEvidence>,
     /// Paths this layer deletes from those below, sorted.
     pub whiteouts: Vec<ImagePath>,

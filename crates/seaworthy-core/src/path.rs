@@ -93,6 +93,25 @@ impl ImagePath {
         })
     }
 
+    /// The containing directory as a path of its own; the root's is the root.
+    #[must_use]
+    pub fn parent_path(&self) -> ImagePath {
+        ImagePath(self.parent().unwrap_or_default().into())
+    }
+
+    /// The same path with another last component, in the spelling of a path (escaped
+    /// already). Nothing changes for a name that is no single component.
+    #[must_use]
+    pub fn with_file_name(&self, name: &str) -> ImagePath {
+        if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+            return self.clone();
+        }
+        match self.parent() {
+            None | Some("") => ImagePath(name.into()),
+            Some(parent) => ImagePath(format!("{parent}/{name}").into()),
+        }
+    }
+
     /// The path of `name` in this directory. `name` is normalised too.
     pub fn join(&self, name: &str) -> ImagePath {
         ImagePath::new(&format!("{}/{name}", self.0))
@@ -188,6 +207,17 @@ mod tests {
         check(b"a\\xffb", Some("a\\x5cxffb"));
         check(b"a\nb", Some("a\\x0ab"));
         check("gr\u{fc}n".as_bytes(), Some("gr\u{fc}n"));
+    }
+
+    #[test]
+    fn parts_of_an_escaped_path_are_not_escaped_again() {
+        let path = ImagePath::from_bytes(b"a\xff/.wh.b\xff").unwrap();
+        assert_eq!(path.parent_path().as_str(), "a\\xff");
+        let name = path.file_name().strip_prefix(".wh.").unwrap();
+        let expected = ImagePath::from_bytes(b"a\xff/b\xff").unwrap();
+        assert_eq!(path.with_file_name(name), expected);
+        assert_eq!(path.with_file_name(".."), path);
+        assert_eq!(ImagePath::new("a").with_file_name("b").as_str(), "b");
     }
 
     #[test]

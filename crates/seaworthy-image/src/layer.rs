@@ -147,6 +147,14 @@ pub trait Layer: Send + Sync {
     /// `None` for a directory or a container's writable layer.
     fn diff_id(&self) -> Option<&Digest>;
 
+    /// Whether the diff ID holds although the walk does not compare it with the bytes,
+    /// because the layer lies where an engine keeps what it has verified. Without that, or
+    /// [`WalkOutcome::diff_id`], nothing learned may be kept under the diff ID: any image
+    /// can claim another's.
+    fn vouches_for_diff_id(&self) -> bool {
+        false
+    }
+
     /// Bytes to read, compressed or not, where that is known: for progress and for
     /// starting the longest first.
     fn size_hint(&self) -> Option<u64>;

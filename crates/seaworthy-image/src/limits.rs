@@ -62,7 +62,8 @@ impl Cancel {
     }
 }
 
-/// What a walk runs under: limits, a way to stop it, and a counter for progress.
+/// What a walk runs under: limits, a way to stop it, a counter for progress, and how it is
+/// done.
 #[derive(Debug, Clone, Default)]
 pub struct WalkContext {
     /// Bounds on hostile input.
@@ -71,4 +72,9 @@ pub struct WalkContext {
     pub cancel: Cancel,
     /// Uncompressed layer bytes seen so far, over all layers.
     pub bytes_seen: Arc<AtomicU64>,
+    /// Reads, inflates and hashes on the calling thread. Otherwise a layer that is worth it
+    /// gets threads of its own beside the visitor's.
+    pub single_thread: bool,
+    /// Does not compare digests: for layers whose bytes were verified before.
+    pub skip_verify: bool,
 }

@@ -1,0 +1,236 @@
+//! `oci:`, an OCI image layout (image-spec image-layout.md): `index.json`, `oci-layout` and
+//! `blobs/ALGORITHM/HEX`, in a directory or a tar. Every document's digest is verified when
+//! it is read, every layer's while it is walked.
+
+use std::path::Path;
+
+use seaworthy_core::{Digest, Platform, Problem, ProblemKind};
+
+use crate::hash::digest_of;
+use crate::manifest::{
+    Descriptor, Document, Index, choose_manifest, manifest_layers, parse_config, parse_document,
+};
+use crate::spool::{Opened, open_archive};
+use crate::store::{DirStore, Store, TarStore, read_small};
+use crate::{Image, ImageError, ImageSource, SourceKind, WalkContext};
+
+/// The annotations that name an image in an index.
+const NAME_ANNOTATIONS: [&str; 2] = [
+    "io.containerd.image.name",
+    "org.opencontainers.image.ref.name",
+];
+
+/// Opens `PATH`, `PATH:TAG` or `PATH@DIGEST`.
+#[derive(Debug, Clone, Copy)]
+pub struct OciSource;
+
+impl ImageSource for OciSource {
+    fn open(
+        &self,
+        reference: &str,
+        platform: Option<&Platform>,
+        ctx: &WalkContext,
+    ) -> Result<Image, ImageError> {
+        let (path, name) = split_name(reference);
+        let mut image = if Path::new(path).is_dir() {
+            let store = DirStore::open(Path::new(path)).map_err(|error| {
+                ImageError::new(format!("cannot open the directory `{path}`")).caused_by(error)
+            })?;
+            open_store(&store, name, platform, path, ctx)?
+        } else {
+            let Opened { file, problem } = open_archive(path, ctx)?;
+            let store = TarStore::index(file, ctx).map_err(|error| {
+                ImageError::new(format!("cannot read the archive `{path}`")).caused_by(error)
+            })?;
+            if let Some(what) = &store.fault {
+                return Err(ImageError::new(format!(
+                    "`{path}` is no archive of an OCI layout: {what}"
+                )));
+            }
+            let mut image = open_store(&store, name, platform, path, ctx)?;
+            image.problems.extend(problem);
+            image.problems.extend(store.problems);
+            image
+        };
+        image.reference = reference.to_owned();
+        Ok(image)
+    }
+}
+
+/// `PATH:TAG` or `PATH@DIGEST`, unless the whole is a path.
+fn split_name(reference: &str) -> (&str, Option<&str>) {
+    if std::fs::symlink_metadata(reference).is_ok() {
+        return (reference, None);
+    }
+    if let Some((path, digest)) = reference.rsplit_once('@') {
+        return (path, Some(digest));
+    }
+    match reference.rsplit_once(':') {
+        Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
+        _ => (reference, None),
+    }
+}
+
+/// Opens an image of a layout, whatever holds it.
+pub(crate) fn open_store(
+    store: &dyn Store,
+    name: Option<&str>,
+    platform: Option<&Platform>,
+    path: &str,
+    ctx: &WalkContext,
+) -> Result<Image, ImageError> {
+    let limits = &ctx.limits;
+    let bytes = read_small(store, "index.json", limits.manifest_bytes).map_err(|error| {
+        ImageError::new(format!(
+            "`{path}` is no OCI layout: cannot read its `index.json`"
+        ))
+        .caused_by(error)
+        .hint("an OCI layout has the files `oci-layout` and `index.json` and a folder `blobs`")
+    })?;
+    let Document::Index(index) = parse_document(&bytes)? else {
+        return Err(ImageError::new(format!(
+            "the `index.json` of `{path}` is no index"
+        )));
+    };
+    let mut names = Vec::new();
+    let mut current = pick(&index, name, platform, path)?.clone();
+    for _ in 0..=limits.index_depth {
+        for key in NAME_ANNOTATIONS {
+            names.extend(current.annotations.get(key).cloned());
+        }
+        let bytes = read_verified(store, &current.digest, limits.manifest_bytes, "manifest")?;
+        match parse_document(&bytes)? {
+            Document::Index(index) => current = choose_manifest(&index, platform)?.clone(),
+            Document::Manifest(manifest) => {
+                let config_digest = &manifest.config.digest;
+                let bytes = read_verified(
+                    store,
+                    config_digest,
+                    limits.config_bytes,
+                    "image configuration",
+                )?;
+                let config = parse_config(&bytes)?;
+                let mut fetch = |descriptor: &Descriptor| {
+                    let blob = store.blob(&blob_path(&descriptor.digest));
+                    blob.map_err(|error| {
+                        Problem::new(
+                            ProblemKind::Unreadable,
+                            format!(
+                                "layer not inspected: cannot open {}: {error}",
+                                descriptor.digest
+                            ),
+                        )
+                    })
+                };
+                let (layers, problems) = manifest_layers(&manifest, &config, limits, &mut fetch);
+                names.dedup();
+                return Ok(Image {
+                    reference: String::new(),
+                    source: SourceKind::Oci,
+                    names,
+                    manifest_digest: Some(current.digest),
+                    image_id: Some(manifest.config.digest),
+                    platform: config.platform,
+                    config: config.config,
+                    layers,
+                    problems,
+                });
+            }
+        }
+    }
+    Err(ImageError::new(format!(
+        "`{path}` has more than {} indexes inside each other",
+        limits.index_depth
+    )))
+}
+
+/// The entry of a name, or the one for the platform where all entries have the same.
+fn pick<'i>(
+    index: &'i Index,
+    name: Option<&str>,
+    platform: Option<&Platform>,
+    path: &str,
+) -> Result<&'i Descriptor, ImageError> {
+    let named = |descriptor: &Descriptor, wanted: &str| {
+        descriptor.digest.to_string() == wanted
+            || NAME_ANNOTATIONS.iter().any(|key| {
+                descriptor.annotations.get(*key).is_some_and(|name| {
+                    name == wanted
+                        || name
+                            .strip_suffix(wanted)
+                            .is_some_and(|rest| rest.ends_with([':', '/']))
+                })
+            })
+    };
+    let shown = |descriptor: &Descriptor| {
+        let mut names = NAME_ANNOTATIONS
+            .iter()
+            .rev()
+            .filter_map(|key| descriptor.annotations.get(*key));
+        names.next().cloned()
+    };
+    let mut offered: Vec<String> = index.manifests.iter().filter_map(shown).collect();
+    offered.sort();
+    offered.dedup();
+    let narrowed = match name {
+        Some(wanted) => {
+            let found: Vec<Descriptor> = index
+                .manifests
+                .iter()
+                .filter(|descriptor| named(descriptor, wanted))
+                .cloned()
+                .collect();
+            if found.is_empty() {
+                return Err(
+                    ImageError::new(format!("`{path}` holds no image `{wanted}`")).hint(
+                        match offered[..] {
+                            [] => "its images have no names: leave the tag out".to_owned(),
+                            _ => format!("it holds: {}", offered.join(", ")),
+                        },
+                    ),
+                );
+            }
+            Index { manifests: found }
+        }
+        None if offered.len() > 1 => {
+            return Err(ImageError::new(format!(
+                "`{path}` holds {} images: {}",
+                offered.len(),
+                offered.join(", ")
+            ))
+            .hint(format!("choose one: `oci:{path}:TAG`")));
+        }
+        None => index.clone(),
+    };
+    let chosen = choose_manifest(&narrowed, platform)?.digest.clone();
+    index
+        .manifests
+        .iter()
+        .find(|descriptor| {
+            descriptor.digest == chosen && name.is_none_or(|name| named(descriptor, name))
+        })
+        .ok_or_else(|| ImageError::new("the index holds no image"))
+}
+
+fn blob_path(digest: &Digest) -> String {
+    format!("blobs/{}/{}", digest.algorithm_name(), digest.hex())
+}
+
+fn read_verified(
+    store: &dyn Store,
+    digest: &Digest,
+    cap: u64,
+    what: &str,
+) -> Result<Vec<u8>, ImageError> {
+    let bytes = read_small(store, &blob_path(digest), cap).map_err(|error| {
+        ImageError::new(format!("cannot read the {what} {digest}")).caused_by(error)
+    })?;
+    let found = digest_of(digest.algorithm(), &bytes);
+    if found != *digest {
+        return Err(ImageError::new(format!(
+            "the {what} has digest {found}, but {digest} was promised"
+        ))
+        .hint("the layout is damaged or was tampered with: fetch the image again"));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,240 @@
+//! The content of one file, read once for all analyzers that want it.
+
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use seaworthy_core::ProblemKind;
+use seaworthy_image::Body;
+
+use crate::analyzer::MAX_OVERLAP;
+use crate::interest::AnalyzerIndex;
+use crate::{AnalyzerSet, FileMeta, Reader, Sink, StreamReader};
+
+/// New bytes in each window of a stream.
+pub(crate) const WINDOW: usize = 1 << 20;
+
+/// Buffers larger than this are given back after the file that needed them.
+const KEEP_BUFFER: usize = 16 << 20;
+
+/// Reads file after file through one buffer.
+pub(crate) struct ContentReader<'a> {
+    analyzers: &'a AnalyzerSet,
+    buffer: Vec<u8>,
+}
+
+impl<'a> ContentReader<'a> {
+    pub(crate) fn new(analyzers: &'a AnalyzerSet) -> ContentReader<'a> {
+        ContentReader {
+            analyzers,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Begins with a file of `size` bytes.
+    pub(crate) fn content<'c>(&'c mut self, body: &'c mut Body<'_>, size: u64) -> Content<'c, 'c> {
+        self.buffer.clear();
+        if self.buffer.capacity() > KEEP_BUFFER {
+            self.buffer = Vec::new();
+        }
+        let (slice, rest): (Option<&[u8]>, Option<&mut dyn Read>) = match body {
+            Body::Slice(bytes) => (Some(bytes), None),
+            Body::Reader(reader) => (None, Some(&mut **reader)),
+        };
+        Content {
+            analyzers: self.analyzers,
+            size: slice.map_or(size, |bytes| bytes.len() as u64),
+            slice,
+            rest,
+            buffer: &mut self.buffer,
+            spent: 0,
+            error: None,
+        }
+    }
+}
+
+/// One file's content: in memory, or partly read into the buffer.
+pub(crate) struct Content<'c, 'r> {
+    analyzers: &'c AnalyzerSet,
+    size: u64,
+    slice: Option<&'c [u8]>,
+    rest: Option<&'r mut dyn Read>,
+    /// What was read from `rest` and is still needed.
+    buffer: &'c mut Vec<u8>,
+    /// Bytes of the file before the buffer's first one, dropped by a stream.
+    spent: u64,
+    error: Option<String>,
+}
+
+impl Content<'_, '_> {
+    /// The first bytes, at most `count`.
+    pub(crate) fn head(&mut self, count: usize) -> &[u8] {
+        self.fill(count);
+        let bytes = self.bytes();
+        &bytes[..bytes.len().min(count)]
+    }
+
+    /// Whether nothing has been dropped yet, so that it can be analysed again.
+    pub(crate) fn is_intact(&self) -> bool {
+        self.spent == 0
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.slice.unwrap_or(self.buffer)
+    }
+
+    /// Reads until the buffer holds `count` bytes or the file ends.
+    fn fill(&mut self, count: usize) {
+        let missing = count.saturating_sub(self.buffer.len()) as u64;
+        let Some(rest) = self.rest.as_deref_mut().filter(|_| missing > 0) else {
+            return;
+        };
+        if self.error.is_some() {
+            return;
+        }
+        if let Err(error) = rest.take(missing).read_to_end(self.buffer) {
+            self.error = Some(error.to_string());
+        } else if self.buffer.len() < count && self.spent + (self.buffer.len() as u64) < self.size {
+            self.error = Some("it is shorter than its entry says".to_owned());
+        }
+    }
+
+    /// Gives the content to the wanted analyzers and returns their sinks in that order.
+    pub(crate) fn analyse(
+        &mut self,
+        meta: &FileMeta<'_>,
+        wanted: &[AnalyzerIndex],
+    ) -> Vec<(AnalyzerIndex, Sink)> {
+        let mut sinks = Vec::with_capacity(wanted.len());
+        let mut whole = Vec::new();
+        let mut streams: Vec<Stream> = Vec::new();
+        let mut largest = 0;
+        for &index in wanted {
+            let Some(analyzer) = self.analyzers.get(index) else {
+                continue;
+            };
+            let place = sinks.len();
+            let mut sink = Sink::default();
+            match analyzer.reader {
+                Reader::Whole { cap, parse } => {
+                    if self.size <= cap as u64 {
+                        largest = largest.max(cap);
+                        whole.push((place, parse));
+                    } else {
+                        let message = format!(
+                            "{} bytes are more than the {cap} that `{}` reads",
+                            self.size, analyzer.meta.id
+                        );
+                        sink.problem(ProblemKind::LimitReached, message);
+                    }
+                }
+                Reader::Stream { overlap, start } => {
+                    let reader = guarded(&mut sink, analyzer.meta.id, |_| start(meta));
+                    streams.extend(reader.map(|reader| Stream {
+                        place,
+                        id: analyzer.meta.id,
+                        overlap: overlap.min(MAX_OVERLAP),
+                        reader,
+                    }));
+                }
+            }
+            sinks.push((index, sink));
+        }
+        if !whole.is_empty() {
+            self.fill(largest);
+            for (place, parse) in whole {
+                if let Some((index, sink)) = sinks.get_mut(place) {
+                    let id = self.analyzers.get(*index).map_or("", |row| row.meta.id);
+                    guarded(sink, id, |sink| parse(meta, self.bytes(), sink));
+                }
+            }
+        }
+        if !streams.is_empty() {
+            self.stream(streams, &mut sinks);
+        }
+        self.report_short_read(&mut sinks);
+        sinks
+    }
+
+    fn stream(&mut self, mut streams: Vec<Stream>, sinks: &mut [(AnalyzerIndex, Sink)]) {
+        let longest = streams
+            .iter()
+            .map(|stream| stream.overlap)
+            .max()
+            .unwrap_or(0);
+        // Place of the window's first new byte in the bytes at hand.
+        let mut start = 0_usize;
+        loop {
+            if self.slice.is_none() {
+                self.fill(start.saturating_add(WINDOW));
+            }
+            let base = self.spent;
+            let bytes = self.bytes();
+            let end = bytes.len().min(start.saturating_add(WINDOW));
+            if end <= start {
+                break;
+            }
+            let mut anyone = false;
+            streams.retain_mut(|stream| {
+                let from = start.saturating_sub(stream.overlap);
+                let Some((_, sink)) = sinks.get_mut(stream.place) else {
+                    return false;
+                };
+                let alive = guarded(sink, stream.id, |sink| {
+                    stream
+                        .reader
+                        .window(base + from as u64, &bytes[from..end], sink);
+                    stream.reader.wants_more()
+                });
+                anyone |= alive == Some(true);
+                alive.is_some()
+            });
+            if !anyone {
+                break;
+            }
+            start = end;
+            if self.slice.is_none() && start >= WINDOW && start == self.buffer.len() {
+                // All that was read has been seen: only the overlap is needed again.
+                let spent = start.saturating_sub(longest);
+                self.buffer.drain(..spent);
+                self.spent += spent as u64;
+                start -= spent;
+            }
+        }
+        for stream in streams {
+            if let Some((_, sink)) = sinks.get_mut(stream.place) {
+                guarded(sink, stream.id, |sink| stream.reader.finish(sink));
+            }
+        }
+    }
+
+    fn report_short_read(&mut self, sinks: &mut [(AnalyzerIndex, Sink)]) {
+        if let Some(error) = &self.error
+            && let Some((_, sink)) = sinks.first_mut()
+        {
+            sink.problem(
+                ProblemKind::Unreadable,
+                format!("the file could not be read to its end: {error}"),
+            );
+        }
+    }
+}
+
+struct Stream {
+    place: usize,
+    id: &'static str,
+    overlap: usize,
+    reader: Box<dyn StreamReader>,
+}
+
+/// Runs an analyzer so that a fault of ours on one hostile file costs that file's evidence
+/// and not the scan. `None` when it failed; the sink then says so.
+fn guarded<T>(sink: &mut Sink, id: &str, run: impl FnOnce(&mut Sink) -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(|| run(sink))) {
+        Ok(value) => Some(value),
+        Err(_) => {
+            let message = format!("analyzer `{id}` failed on this file: please report it");
+            sink.problem(ProblemKind::Unsupported, message);
+            None
+        }
+    }
+}

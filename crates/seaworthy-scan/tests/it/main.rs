@@ -1,0 +1,14 @@
+//! Tests of the pass as its callers see it.
+
+mod archives;
+mod cache_processes;
+mod catalog;
+mod coalesce_law;
+mod go_binary;
+mod hostile_text;
+mod images;
+mod layers;
+mod python_node;
+mod rpm;
+mod rpm_hostile;
+mod support;

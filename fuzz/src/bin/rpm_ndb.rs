@@ -1,0 +1,12 @@
+#![no_main]
+//! ndb files.
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let mut bytes = data.to_vec();
+    if let Some(head) = bytes.get_mut(..8) {
+        head.copy_from_slice(b"RpmP\0\0\0\0");
+    }
+    seaworthy_scan::catalogers::rpm::parse_database(&bytes);
+});
