@@ -24,6 +24,21 @@ pub enum ProblemKind {
     Notice,
 }
 
+impl ProblemKind {
+    /// The kebab-case word used in documents and policies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ProblemKind::Malformed => "malformed",
+            ProblemKind::LimitReached => "limit-reached",
+            ProblemKind::Unreadable => "unreadable",
+            ProblemKind::Unsupported => "unsupported",
+            ProblemKind::UnsafePath => "unsafe-path",
+            ProblemKind::DigestMismatch => "digest-mismatch",
+            ProblemKind::Notice => "notice",
+        }
+    }
+}
+
 /// Something that went wrong and did not stop the run.
 ///
 /// Problems are never dropped: they reach the report, and any kind but

@@ -1,0 +1,243 @@
+use std::cmp::Ordering;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use seaworthy_advisory::{ecosystems, match_image};
+use seaworthy_core::{ImageEvidence, Problem};
+use seaworthy_image::{Cancel, Image, Limits, OpenOptions, WalkContext, open_image};
+use seaworthy_policy::{Policy, evaluate};
+use seaworthy_report::{Inventory, Report, ReportParts, Timings, image_of};
+use seaworthy_scan::{AnalyzerSet, scan_image};
+
+use crate::cache::{CacheChoice, open_cache};
+use crate::knowledge::{DatabaseChoice, Knowledge, open_database};
+use crate::{EngineError, Observer, Stage, VERSION};
+
+/// All that a scan depends on.
+#[derive(Debug, Clone)]
+pub struct ScanRequest {
+    /// The image, as the user wrote it.
+    pub reference: String,
+    /// How to open it: platform, engine access.
+    pub open: OpenOptions,
+    /// Bounds on hostile input.
+    pub limits: Limits,
+    /// Which advisories to judge by.
+    pub database: DatabaseChoice,
+    /// Whether layer evidence is kept.
+    pub cache: CacheChoice,
+    /// What an image has to be like.
+    pub policy: Policy,
+    /// Threads that read layers, at least 1.
+    pub threads: usize,
+    /// The time to judge at: it decides on expiry of database, releases and exceptions.
+    pub now: Timestamp,
+    /// Whether the report says how long things took; without them the same input gives
+    /// the same bytes.
+    pub timings: bool,
+}
+
+/// Opens an image, reads its layers, judges what they hold, and reports.
+///
+/// # Errors
+///
+/// When there is nothing reliable to report: the image or the database can't be opened, or
+/// the user cancels. Everything less is in the report.
+pub fn scan(
+    request: &ScanRequest,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Report, EngineError> {
+    let started = Instant::now();
+    let ctx = context(request, cancel);
+    // A database that can't be used is told before minutes of reading, not after.
+    let knowledge = open_database(&request.database)?;
+    observer.stage(Stage::Opening);
+    let image = open_image(&request.reference, &request.open, &ctx)
+        .map_err(|error| image_error(error, cancel))?;
+    judge(request, knowledge, image, &ctx, observer, started)
+}
+
+/// The same for an image that is open already, such as one made in memory.
+///
+/// # Errors
+///
+/// As [`scan`], but for opening the image.
+pub fn scan_opened(
+    request: &ScanRequest,
+    image: Image,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Report, EngineError> {
+    let ctx = context(request, cancel);
+    let started = Instant::now();
+    let knowledge = open_database(&request.database)?;
+    judge(request, knowledge, image, &ctx, observer, started)
+}
+
+/// Opens an image, reads its layers, and lists the packages. Looks at no advisory.
+///
+/// # Errors
+///
+/// When the image can't be opened or the user cancels.
+pub fn inventory(
+    request: &ScanRequest,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Inventory, EngineError> {
+    let ctx = context(request, cancel);
+    observer.stage(Stage::Opening);
+    let image = open_image(&request.reference, &request.open, &ctx)
+        .map_err(|error| image_error(error, cancel))?;
+    inventory_of(request, image, observer, cancel)
+}
+
+/// The same for an image that is open already.
+///
+/// # Errors
+///
+/// When the user cancels.
+pub fn inventory_of(
+    request: &ScanRequest,
+    image: Image,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Inventory, EngineError> {
+    let ctx = context(request, cancel);
+    let read = read(request, &image, &ctx, observer)?;
+    observer.stage(Stage::Done);
+    Ok(Inventory::new(
+        VERSION,
+        image_of(identity(&image), &read.evidence),
+        &read.evidence,
+        &read.problems,
+    ))
+}
+
+struct Read {
+    evidence: ImageEvidence,
+    /// Of the image, the cache and the layers together.
+    problems: Vec<Problem>,
+    cached_layers: usize,
+}
+
+fn context(request: &ScanRequest, cancel: &Cancel) -> WalkContext {
+    WalkContext {
+        limits: request.limits.clone(),
+        cancel: cancel.clone(),
+        ..WalkContext::default()
+    }
+}
+
+fn image_error(error: seaworthy_image::ImageError, cancel: &Cancel) -> EngineError {
+    if cancel.is_cancelled() {
+        EngineError::Cancelled
+    } else {
+        EngineError::Image(error)
+    }
+}
+
+fn read(
+    request: &ScanRequest,
+    image: &Image,
+    ctx: &WalkContext,
+    observer: &dyn Observer,
+) -> Result<Read, EngineError> {
+    observer.stage(Stage::Reading {
+        layers: image.layers.len(),
+        bytes_seen: ctx.bytes_seen.clone(),
+    });
+    let (cache, notice) = open_cache(&request.cache);
+    let scanned = scan_image(
+        image,
+        &AnalyzerSet::builtin(),
+        cache.as_ref(),
+        ctx,
+        request.threads,
+    )?;
+    let mut problems = image.problems.clone();
+    problems.extend(scanned.evidence.problems.iter().cloned());
+    // Layers sort by number, and what belongs to none comes first: the same order always.
+    problems.sort();
+    problems.dedup();
+    problems.extend(notice);
+    Ok(Read {
+        evidence: scanned.evidence,
+        problems,
+        cached_layers: scanned.cached_layers,
+    })
+}
+
+fn judge(
+    request: &ScanRequest,
+    knowledge: Knowledge,
+    image: Image,
+    ctx: &WalkContext,
+    observer: &dyn Observer,
+    started: Instant,
+) -> Result<Report, EngineError> {
+    let opened = started.elapsed();
+    let read = read(request, &image, ctx, observer)?;
+    let scanned = started.elapsed();
+    observer.stage(Stage::Matching {
+        packages: read.evidence.packages().count(),
+        cached_layers: read.cached_layers,
+    });
+    let matched = match_image(&knowledge.database, &read.evidence, request.now.as_second());
+    let verdict = evaluate(
+        &matched.findings,
+        &matched.gaps,
+        &read.problems,
+        &request.policy,
+        request.now,
+    );
+    let finished = started.elapsed();
+    let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
+    let timings = request.timings.then(|| Timings {
+        open_ms: milliseconds(opened),
+        scan_ms: milliseconds(scanned.saturating_sub(opened)),
+        match_ms: milliseconds(finished.saturating_sub(scanned)),
+        total_ms: milliseconds(finished),
+        cached_layers: read.cached_layers as u64,
+    });
+    let report = Report::new(ReportParts {
+        tool_version: VERSION,
+        scanned_at: request.now.to_string(),
+        image: image_of(identity(&image), &read.evidence),
+        evidence: &read.evidence,
+        database: knowledge.description,
+        findings: matched.findings,
+        gaps: &matched.gaps,
+        problems: &read.problems,
+        policy: &request.policy,
+        verdict: &verdict,
+        compare: &compare,
+        timings,
+    });
+    observer.stage(Stage::Done);
+    Ok(report)
+}
+
+/// Orders two versions of a package type; `None` where the order is unknown.
+fn compare(package_type: &str, a: &str, b: &str) -> Option<Ordering> {
+    ecosystems::ECOSYSTEMS
+        .iter()
+        .find(|ecosystem| ecosystem.package_type.as_str() == package_type)?
+        .scheme
+        .compare(a, b)
+        .ok()
+}
+
+/// What the report says of the image itself; its layers come from the evidence.
+fn identity(image: &Image) -> seaworthy_report::Image {
+    seaworthy_report::Image {
+        reference: image.reference.clone(),
+        source: image.source.as_str().to_owned(),
+        names: image.names.clone(),
+        image_id: image.image_id.as_ref().map(ToString::to_string),
+        manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
+        platform: image.platform.as_ref().map(ToString::to_string),
+        created: image.config.created.clone(),
+        layers: Vec::new(),
+    }
+}

@@ -1,0 +1,198 @@
+//! Why a finding is there: file, layer, record, range and comparison.
+
+use std::io::{self, Write};
+
+use crate::table::Pen;
+use crate::text::{pad, printable};
+use crate::{Finding, Judgement, RenderOptions, Report};
+
+/// Writes the reasons of every finding that `id` names: a vulnerability's id or alias, or
+/// a fingerprint (or its first 8 digits and more). Returns how many there were.
+///
+/// # Errors
+///
+/// What `out` says.
+pub fn explain(
+    report: &Report,
+    id: &str,
+    options: &RenderOptions,
+    out: &mut dyn Write,
+) -> io::Result<usize> {
+    let pen = Pen {
+        width: options.width.clamp(40, 200),
+        colour: options.colour,
+        unicode: options.unicode,
+        details: true,
+    };
+    let mut found = 0;
+    for finding in report
+        .findings
+        .iter()
+        .filter(|finding| is_named(finding, id))
+    {
+        if found > 0 {
+            writeln!(out)?;
+        }
+        found += 1;
+        write_finding(finding, report, &pen, out)?;
+    }
+    Ok(found)
+}
+
+fn is_named(finding: &Finding, id: &str) -> bool {
+    let same = |known: &str| known.eq_ignore_ascii_case(id);
+    let by_fingerprint = id.len() >= 8
+        && finding
+            .fingerprint
+            .get(..id.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(id));
+    by_fingerprint
+        || finding.vulnerability().is_some_and(|flaw| {
+            same(&flaw.id)
+                || flaw.aliases.iter().any(|alias| same(alias))
+                || flaw.traces.iter().any(|trace| same(&trace.record))
+        })
+}
+
+fn write_finding(
+    finding: &Finding,
+    report: &Report,
+    pen: &Pen,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let line = |label: &str, text: &str, out: &mut dyn Write| {
+        pen.paragraph(&format!("  {}", pad(label, 13)), &printable(text), out)
+    };
+    writeln!(
+        out,
+        "{}",
+        pen.paint(crate::table::BOLD, &printable(&finding.title))
+    )?;
+    let Some(flaw) = finding.vulnerability() else {
+        return Ok(());
+    };
+    if !flaw.aliases.is_empty() {
+        line("also called", &flaw.aliases.join(", "), out)?;
+    }
+    let source = flaw
+        .source_package
+        .as_ref()
+        .map_or_else(String::new, |source| format!(", built from {source}"));
+    line(
+        "package",
+        &format!(
+            "{} {} ({}){source}",
+            flaw.package, flaw.installed, flaw.package_type
+        ),
+        out,
+    )?;
+    let scores: String = flaw
+        .cvss
+        .iter()
+        .map(|cvss| format!("; CVSS {:.1} {}", cvss.score, cvss.vector))
+        .collect();
+    line(
+        "severity",
+        &format!(
+            "{}, by {}{scores}",
+            finding.severity.as_str(),
+            finding.severity_origin
+        ),
+        out,
+    )?;
+    if let Some(kev) = &flaw.kev {
+        let ransomware = if kev.ransomware {
+            ", by ransomware too"
+        } else {
+            ""
+        };
+        line(
+            "exploited",
+            &format!("known since {}{ransomware}", kev.date_added),
+            out,
+        )?;
+    }
+    if let Some(epss) = &flaw.epss {
+        line(
+            "likelihood",
+            &format!(
+                "{:.1}% to be exploited within 30 days, more than {:.1}% of all others",
+                epss.probability * 100.0,
+                epss.percentile * 100.0
+            ),
+            out,
+        )?;
+    }
+    for evidence in &finding.evidence {
+        let Some(place) = &evidence.location else {
+            line("seen", &evidence.note, out)?;
+            continue;
+        };
+        line("file", &format!("{} ({})", place.path, evidence.note), out)?;
+        let mut layer = place.layer.map_or_else(
+            || "not known".to_owned(),
+            |layer| format!("{layer} of {}", report.image.layers.len()),
+        );
+        if let Some(diff_id) = &place.diff_id {
+            layer.push_str(&format!(", {diff_id}"));
+        }
+        if let Some(removed) = place.removed_by {
+            layer.push_str(&format!(", removed again by layer {removed}"));
+        }
+        line("layer", &layer, out)?;
+        if let Some(created_by) = &place.created_by {
+            line("made by", created_by, out)?;
+        }
+    }
+    for trace in &flaw.traces {
+        line(
+            "record",
+            &format!("{} in {}", trace.record, trace.shard),
+            out,
+        )?;
+        line("looked up", &trace.looked_up, out)?;
+        line("range", &trace.range, out)?;
+        line("comparison", &trace.comparison, out)?;
+    }
+    line("fix", &fix_words(finding), out)?;
+    if let Some(command) = finding
+        .remediation
+        .as_ref()
+        .and_then(|what| what.command.as_ref())
+    {
+        line("command", command, out)?;
+    }
+    line("policy", &policy_words(finding), out)?;
+    for reference in finding.references.iter().take(8) {
+        line("read more", reference, out)?;
+    }
+    line("fingerprint", &finding.fingerprint, out)
+}
+
+fn fix_words(finding: &Finding) -> String {
+    let stated = finding
+        .remediation
+        .as_ref()
+        .map(|what| what.summary.clone());
+    stated
+        .or_else(|| {
+            let fixed = finding.vulnerability()?.fixed.as_ref()?;
+            Some(format!("upgrade to {fixed}"))
+        })
+        .unwrap_or_else(|| "none yet".to_owned())
+}
+
+fn policy_words(finding: &Finding) -> String {
+    match (&finding.judgement, &finding.ignored) {
+        (Judgement::Fails, _) => "against the policy".to_owned(),
+        (Judgement::Passes, _) => "let pass".to_owned(),
+        (Judgement::Undetermined, _) => {
+            "would be against the policy if it could be verified".to_owned()
+        }
+        (Judgement::Ignored, None) => "ignored".to_owned(),
+        (Judgement::Ignored, Some(ignored)) => match &ignored.expires {
+            Some(day) => format!("ignored until {day}: {}", ignored.reason),
+            None => format!("ignored: {}", ignored.reason),
+        },
+    }
+}

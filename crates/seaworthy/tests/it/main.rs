@@ -1,0 +1,8 @@
+//! The built command, as a person or a script meets it. Each test has its own home.
+
+mod database;
+mod images;
+mod output;
+mod policy;
+mod program;
+mod usage;
