@@ -72,10 +72,15 @@ pub enum Quotes {
     Required,
     /// Bare values count.
     Optional,
+    /// No value counts: what looks like an assignment in a binary is chance.
+    Never,
 }
 
 /// The value assigned to the name around a keyword at `position`, where it looks like a secret.
 pub fn value_at(haystack: &[u8], position: usize, quotes: Quotes) -> Option<Range<usize>> {
+    if quotes == Quotes::Never {
+        return None;
+    }
     let name_start = haystack[..position]
         .iter()
         .rev()
@@ -103,7 +108,7 @@ pub fn value_at(haystack: &[u8], position: usize, quotes: Quotes) -> Option<Rang
             // Unclosed within reach: prose or a long text, no secret.
             (haystack.get(end) == Some(&quote)).then_some(start..end)?
         }
-        None if quotes == Quotes::Required => return None,
+        None if quotes != Quotes::Optional => return None,
         None => {
             let end = skip(haystack, at, VALUE_BYTES, is_bare)?;
             at..end

@@ -33,6 +33,15 @@ impl FingerprintKey {
         FingerprintKey(key)
     }
 
+    /// Tells keys apart without giving anything of them away.
+    pub fn id(&self) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(b"seaworthy fingerprint key")
+            .chain_update(self.0)
+            .finalize()
+            .into()
+    }
+
     /// HMAC-SHA-256 (RFC 2104) of the value, its first 16 bytes as hexadecimal.
     pub fn fingerprint(&self, value: &[u8]) -> String {
         use std::fmt::Write as _;

@@ -65,8 +65,9 @@ const fn default_after() -> usize {
 
 /// Bytes that a compiled pattern may take: a rule file is a user's, and may be hostile.
 const PATTERN_BYTES: usize = 4 << 20;
-/// Longest window around a keyword, in bytes: bounds the time of one match.
-const WINDOW_BYTES: usize = 64 << 10;
+/// A rule looks at fewer bytes than this around a keyword: bounds the time of one match, and
+/// is what a reader of streams has to keep.
+pub const WINDOW_BYTES: usize = 24 << 10;
 
 /// Why a rule can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +110,8 @@ pub fn parse(text: &str) -> Result<Vec<Rule>, RuleError> {
                 "keyword `{short}` is shorter than {MIN_KEYWORD} bytes"
             ));
         }
-        if rule.before.saturating_add(rule.after) > WINDOW_BYTES {
-            return error(format!("its window is larger than {WINDOW_BYTES} bytes"));
+        if rule.before.saturating_add(rule.after) >= WINDOW_BYTES {
+            return error(format!("its window has not less than {WINDOW_BYTES} bytes"));
         }
     }
     Ok(file.rule)
