@@ -13,6 +13,7 @@ mod folders;
 mod knowledge;
 mod observe;
 mod scan;
+mod secrets;
 mod supported;
 
 pub use cache::{CacheChoice, DEFAULT_CACHE_BYTES, open_cache};
@@ -21,6 +22,7 @@ pub use folders::Folders;
 pub use knowledge::{DatabaseChoice, Knowledge, open_database};
 pub use observe::{Observer, Silent, Stage};
 pub use scan::{ScanRequest, inventory, inventory_of, scan, scan_opened};
+pub use secrets::SecretsChoice;
 pub use supported::{SupportGroup, SupportRow, supported};
 
 pub use seaworthy_image::{Cancel, Limits};

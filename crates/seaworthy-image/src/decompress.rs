@@ -272,9 +272,8 @@ impl Read for Gzip {
         if count == 0 && !buffer.is_empty() && !self.ended {
             self.ended = true;
             if self.reader.trailing_garbage() {
-                self.notices.add(
-                    "something that is no gzip follows the compressed data; it was left out",
-                );
+                self.notices
+                    .add("something that is no gzip follows the compressed data; it was left out");
             }
             // To the end, so that the digest of the stored bytes is whole.
             io::copy(self.reader.get_mut(), &mut io::sink())?;

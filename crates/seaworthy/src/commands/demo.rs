@@ -1,6 +1,6 @@
 use anyhow::Result;
 use clap::Args;
-use seaworthy_engine::{CacheChoice, DatabaseChoice, ScanRequest, scan_opened};
+use seaworthy_engine::{CacheChoice, DatabaseChoice, ScanRequest, SecretsChoice, scan_opened};
 
 use super::{explain, scan};
 use crate::demo;
@@ -31,6 +31,7 @@ pub fn run(args: &DemoArgs, session: &Session) -> Result<u8> {
         limits: Default::default(),
         database: DatabaseChoice::Embedded,
         cache: CacheChoice::Off,
+        secrets: SecretsChoice::On { key_file: None },
         policy: args.policy.policy(session)?,
         threads: 1,
         now: session.now,
