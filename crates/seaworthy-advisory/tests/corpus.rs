@@ -3,6 +3,12 @@
 //! Needs the shared corpus (`$SEAWORTHY_CORPUS`, default `../shared/corpus` beside the
 //! repository); says so and passes where it is missing.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests fail by panic and say what they saw"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -175,11 +181,23 @@ fn the_whole_database_verifies_and_one_changed_byte_is_found() {
     );
 }
 
+/// Name and version of a source package.
+type Source<'s> = Option<(&'s str, Option<&'s str>)>;
+
+/// Folder, kind, distribution, ecosystem as in the records, and every how many to test.
+type Case = (
+    &'static str,
+    PackageType,
+    Option<(&'static str, &'static str)>,
+    &'static str,
+    usize,
+);
+
 /// An image of one layer with these packages: name, version, source.
 fn image(
     distro: &str,
     version: &str,
-    packages: &[(&str, &str, Option<(&str, Option<&str>)>)],
+    packages: &[(&str, &str, Source<'_>)],
     kind: PackageType,
 ) -> ImageEvidence {
     let mut items: Vec<TracedItem> = packages
@@ -288,7 +306,7 @@ fn old_alpine_releases_are_judged_by_origin() {
         ("ssl_client", "busybox"),
         ("musl-utils", "musl"),
     ]);
-    let packages: Vec<(&str, &str, Option<(&str, Option<&str>)>)> = old["packages"]
+    let packages: Vec<(&str, &str, Source<'_>)> = old["packages"]
         .as_array()
         .unwrap()
         .iter()
@@ -469,7 +487,7 @@ fn the_matcher_agrees_with_a_naive_one_over_the_json() {
     let Some(Built { db, corpus, .. }) = built() else {
         return;
     };
-    let cases: [(&str, PackageType, Option<(&str, &str)>, &str, usize); 6] = [
+    let cases: [Case; 6] = [
         ("PyPI", PackageType::PYPI, None, "PyPI", 41),
         ("Go", PackageType::GOLANG, None, "Go", 31),
         ("npm", PackageType::NPM, None, "npm", 2),

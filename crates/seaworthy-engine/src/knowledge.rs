@@ -70,11 +70,14 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 fn embedded() -> Result<Knowledge, EngineError> {
-    Ok(described(
-        AdvisoryDb::embedded(),
-        DatabaseKind::Embedded,
-        None,
-    ))
+    match AdvisoryDb::embedded() {
+        Ok(database) => Ok(described(database, DatabaseKind::Embedded, None)),
+        Err(error) => Err(EngineError::Database {
+            message: "cannot use the advisories built into the program".to_owned(),
+            hint: "this is a fault of the program: please report it".to_owned(),
+            source: Some(Box::new(error)),
+        }),
+    }
 }
 
 fn installed(folder: &Path) -> Result<Knowledge, EngineError> {

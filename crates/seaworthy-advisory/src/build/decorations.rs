@@ -32,7 +32,7 @@ fn read<T>(path: &Path, parse: impl Fn(&[u8], &mut Rows<T>)) -> Rows<T> {
         problems: Vec::new(),
         bytes_read: Vec::new(),
     };
-    let stored = File::open(path).and_then(|file| capped(file));
+    let stored = File::open(path).and_then(capped);
     match stored {
         Ok(bytes) => rows.bytes_read = bytes,
         Err(error) => {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use seaworthy_core::{Package, PackageType};
 
@@ -18,7 +19,7 @@ use crate::version::VersionScheme;
 #[derive(Debug, Clone)]
 pub(super) struct Hit {
     /// The advisory.
-    pub(super) advisory: AdvisoryView,
+    pub(super) advisory: Rc<AdvisoryView>,
     /// Shard it came from.
     pub(super) shard: String,
     /// How the shard's versions are ordered.
@@ -80,7 +81,7 @@ pub(super) fn look_up_subscription(
     };
     let subscribed = package.version.contains("esm");
     for mut hit in more.hits {
-        hit.advisory
+        Rc::make_mut(&mut hit.advisory)
             .vulnerabilities
             .retain(|flaw| !known.contains(&flaw.id));
         if hit.advisory.vulnerabilities.is_empty() {
@@ -100,8 +101,8 @@ fn flaws_known(judge: &Judge<'_>, package: &Package) -> Result<BTreeSet<String>,
     let mut known = BTreeSet::new();
     for name in names_of(judge, package) {
         for row in judge.shard.rows(&name.text)? {
-            let advisory = judge.shard.advisory(row.advisory)?;
-            known.extend(advisory.vulnerabilities.into_iter().map(|flaw| flaw.id));
+            let advisory = judge.advisory(row.advisory)?;
+            known.extend(advisory.vulnerabilities.iter().map(|flaw| flaw.id.clone()));
         }
     }
     Ok(known)
@@ -194,7 +195,7 @@ fn look_up_name(
         let Some(verdict) = verdict else {
             continue;
         };
-        let advisory = judge.shard.advisory(row.advisory)?;
+        let advisory = judge.advisory(row.advisory)?;
         if advisory.class == AdvisoryClass::Malicious {
             continue;
         }

@@ -305,22 +305,27 @@ fn scored(vector: &str) -> Option<(CvssVersion, CvssScore)> {
     Some((parsed.version, score))
 }
 
+/// What a publisher's rating is about, most particular first.
+#[derive(Clone, Copy)]
+enum Level {
+    Package,
+    Flaw,
+    Advisory,
+}
+
 /// The vendor's word first (for the package, the flaw, the advisory), then the score's.
 fn severity(hits: &[(&Hit, usize)], cvss: &[CvssScore]) -> (Severity, String) {
-    let of_flaw = |hit: &Hit, flaw: usize| {
-        hit.advisory
-            .vulnerabilities
-            .get(flaw)
-            .and_then(|flaw| flaw.severity)
-    };
-    let levels: [&dyn Fn(&Hit, usize) -> Option<Severity>; 3] =
-        [&|hit, _| hit.severity, &of_flaw, &|hit, _| {
-            hit.advisory.severity
-        }];
-    for level in levels {
+    for level in [Level::Package, Level::Flaw, Level::Advisory] {
         let worst = hits
             .iter()
-            .filter_map(|(hit, flaw)| Some((level(hit, *flaw)?, &hit.advisory.publisher)))
+            .filter_map(|(hit, flaw)| {
+                let rating = match level {
+                    Level::Package => hit.severity,
+                    Level::Flaw => hit.advisory.vulnerabilities.get(*flaw)?.severity,
+                    Level::Advisory => hit.advisory.severity,
+                };
+                Some((rating?, &hit.advisory.publisher))
+            })
             .max();
         if let Some((severity, publisher)) = worst {
             return (severity, publisher.clone());

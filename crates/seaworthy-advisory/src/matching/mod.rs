@@ -17,13 +17,15 @@ mod origin;
 pub mod range;
 mod remedy;
 
-use std::collections::{BTreeMap, HashSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 
 use seaworthy_core::{CoverageGap, Finding, ImageEvidence, Package, PackageRole, PackageType};
 
 use crate::db::AdvisoryDb;
 use crate::ecosystems::{self, Ecosystem};
-use crate::shard::{AdvisoryShard, TextCache};
+use crate::shard::{AdvisoryShard, AdvisoryView, ShardError, TextCache};
 use candidates::Looked;
 use gaps::Gaps;
 
@@ -115,6 +117,7 @@ pub fn match_image(db: &AdvisoryDb, evidence: &ImageEvidence, now_unix: i64) -> 
     });
 
     let own = own_packages(evidence);
+    let mut languages: HashMap<&str, Option<Judge<'_>>> = HashMap::new();
     for (traced, package) in evidence.packages() {
         let mut looked = Looked::default();
         if package.kind.is_os() {
@@ -153,7 +156,10 @@ pub fn match_image(db: &AdvisoryDb, evidence: &ImageEvidence, now_unix: i64) -> 
                 gaps.unjudged_language_package(package);
                 continue;
             };
-            let Some(judge) = open(db, ecosystem, ecosystem.name, &mut gaps) else {
+            let judge = languages
+                .entry(ecosystem.name)
+                .or_insert_with(|| open(db, ecosystem, ecosystem.name, &mut gaps));
+            let Some(judge) = judge else {
                 gaps.unjudged_language_package(package);
                 continue;
             };
@@ -161,7 +167,7 @@ pub fn match_image(db: &AdvisoryDb, evidence: &ImageEvidence, now_unix: i64) -> 
                 counts.add(SuppressReason::MeaninglessVersion, &package.name);
                 continue;
             }
-            candidates::look_up(&judge, package, &mut looked);
+            candidates::look_up(judge, package, &mut looked);
         }
         for _ in 0..looked.other_modules {
             counts.add(SuppressReason::OtherModule, &package.name);
@@ -208,6 +214,21 @@ pub fn match_image(db: &AdvisoryDb, evidence: &ImageEvidence, now_unix: i64) -> 
 struct Judge<'d> {
     ecosystem: &'static Ecosystem,
     shard: &'d AdvisoryShard,
+    /// Advisories decoded so far: the binaries of one source share theirs.
+    decoded: RefCell<HashMap<u32, Rc<AdvisoryView>>>,
+}
+
+impl Judge<'_> {
+    fn advisory(&self, number: u32) -> Result<Rc<AdvisoryView>, ShardError> {
+        if let Some(known) = self.decoded.borrow().get(&number) {
+            return Ok(Rc::clone(known));
+        }
+        let advisory = Rc::new(self.shard.advisory(number)?);
+        self.decoded
+            .borrow_mut()
+            .insert(number, Rc::clone(&advisory));
+        Ok(advisory)
+    }
 }
 
 fn open<'d>(
@@ -217,7 +238,11 @@ fn open<'d>(
     gaps: &mut Gaps<'_>,
 ) -> Option<Judge<'d>> {
     match db.shard(name)? {
-        Ok(shard) => Some(Judge { ecosystem, shard }),
+        Ok(shard) => Some(Judge {
+            ecosystem,
+            shard,
+            decoded: RefCell::default(),
+        }),
         Err(error) => {
             gaps.damaged_shard(name, &error.to_string());
             None

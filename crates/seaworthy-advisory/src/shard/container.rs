@@ -231,9 +231,10 @@ pub(super) fn write_container(
     Ok(file)
 }
 
-/// Makes the hashes of a damaged file fit again, as far as its table can be followed.
-#[cfg(test)]
-pub(super) fn rehash(file: &mut [u8]) {
+/// Makes the hashes of a damaged file fit again, as far as its table can be followed: for
+/// tests and fuzzing, which would otherwise end at the first hash.
+#[doc(hidden)]
+pub fn rehash(file: &mut [u8]) {
     let Ok(count) = array::<2>(file, 14).map(u16::from_le_bytes) else {
         return;
     };
@@ -248,13 +249,18 @@ pub(super) fn rehash(file: &mut [u8]) {
         let Some(hash) = file.get(start..end).map(xxh3_64) else {
             return;
         };
-        file[at + 12..at + 20].copy_from_slice(&hash.to_le_bytes());
+        if let Some(place) = file.get_mut(at + 12..at + 20) {
+            place.copy_from_slice(&hash.to_le_bytes());
+        }
         start = end;
     }
-    let mut hashed = file[..32].to_vec();
-    hashed.extend_from_slice(&file[HEADER_LEN..table_end]);
-    let hash = xxh3_64(&hashed);
-    file[32..40].copy_from_slice(&hash.to_le_bytes());
+    let (Some(header), Some(table)) = (file.get(..32), file.get(HEADER_LEN..table_end)) else {
+        return;
+    };
+    let hash = xxh3_64(&[header, table].concat());
+    if let Some(place) = file.get_mut(32..40) {
+        place.copy_from_slice(&hash.to_le_bytes());
+    }
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ fn a_shard_written_wrongly_with_right_hashes_is_an_error_and_no_crash() {
         for flip in [1, 0x80, 0xff] {
             let mut bad = good.clone();
             bad[at] ^= flip;
-            container::rehash(&mut bad);
+            rehash(&mut bad);
             if let Ok(shard) = AdvisoryShard::open(bad.into()) {
                 let _ = read_all(&shard);
             }

@@ -29,6 +29,8 @@ mod writer;
 
 pub use advisories::{AdvisoryShard, AdvisoryView, PackageRow, RangeSet};
 pub use bytes::ShardBytes;
+#[doc(hidden)]
+pub use container::rehash;
 pub use container::{FORMAT_VERSION, ShardError, ShardKind};
 pub use decorations::{
     CvssShard, CvssWriter, EpssRow, EpssShard, KevRow, KevShard, write_epss, write_kev,

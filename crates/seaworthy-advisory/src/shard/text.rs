@@ -51,9 +51,11 @@ pub struct TextShard {
 }
 
 /// Blocks that were decompressed already, for the time of one report.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct TextCache {
     blocks: HashMap<u32, Vec<u8>>,
+    /// Made once: loading the dictionary costs more than a block.
+    decompressor: Option<Decompressor<'static>>,
 }
 
 impl TextShard {
@@ -116,7 +118,7 @@ impl TextShard {
         let raw = match cache.blocks.entry(block) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(vacant) => {
-                vacant.insert(self.inflate(block)?)
+                vacant.insert(self.inflate(block, &mut cache.decompressor)?)
             }
         };
         let mut cursor = Cursor::new(raw);
@@ -127,7 +129,11 @@ impl TextShard {
         Ok(record)
     }
 
-    fn inflate(&self, block: u32) -> Result<Vec<u8>, ShardError> {
+    fn inflate(
+        &self,
+        block: u32,
+        decompressor: &mut Option<Decompressor<'static>>,
+    ) -> Result<Vec<u8>, ShardError> {
         let table = Table::parse(self.container.section(BLOCKS)?)?;
         let mut cursor = Cursor::new(table.get(block)?);
         let hash = cursor
@@ -142,8 +148,13 @@ impl TextShard {
         if size > MAX_BLOCK_BYTES {
             return Err(ShardError::Inconsistent("text block too large"));
         }
-        let mut decompressor = Decompressor::with_dictionary(self.container.section(DICT)?)?;
+        if decompressor.is_none() {
+            let dictionary = self.container.section(DICT)?;
+            *decompressor = Some(Decompressor::with_dictionary(dictionary)?);
+        }
         decompressor
+            .as_mut()
+            .ok_or(ShardError::Inconsistent("no decompressor"))?
             .decompress(frame, size)
             .map_err(|_| ShardError::Damaged("text does not decompress"))
     }

@@ -1,36 +1,38 @@
-//! Packages of the distribution that nobody has upgraded for years: Heartbleed, Shellshock,
-//! the backdoor in xz and more.
+//! Packages of the distribution that nobody has upgraded for years: Log4Shell, PwnKit, Looney
+//! Tunables and more.
 
 use seaworthy_engine::MemoryLayer;
 
 use super::Threat;
 
 pub const THREAT: Threat = Threat {
-    summary: "Debian packages with Heartbleed, Shellshock, the xz backdoor and other classics",
+    summary: "Debian packages with Log4Shell, PwnKit, Looney Tunables and other classics",
     created_by: "ADD rootfs.tar / # a base image nobody rebuilt",
     plant,
     env: &[],
 };
 
 const OS_RELEASE: &str = "\
-PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"
+PRETTY_NAME=\"Debian GNU/Linux 11 (bullseye)\"
 NAME=\"Debian GNU/Linux\"
-VERSION_ID=\"12\"
-VERSION_CODENAME=bookworm
+VERSION_ID=\"11\"
+VERSION_CODENAME=bullseye
 ID=debian
 ";
 
 /// Name, version, source package where it has another name.
 const PACKAGES: &[(&str, &str, Option<&str>)] = &[
-    ("openssl", "1.0.1e-2", None),
-    ("libssl1.0.0", "1.0.1e-2", Some("openssl")),
-    ("bash", "4.2+dfsg-0.1", None),
-    ("liblzma5", "5.6.0-0.2", Some("xz-utils")),
-    ("libc6", "2.36-9+deb12u1", Some("glibc")),
-    ("sudo", "1.8.27-1", None),
-    ("openssh-server", "1:9.2p1-2+deb12u1", Some("openssh")),
-    ("curl", "7.88.1-10+deb12u3", None),
-    ("base-files", "12.4+deb12u5", None),
+    ("base-files", "11.1", None),
+    ("openssl", "1.1.1k-1", None),
+    ("libssl1.1", "1.1.1k-1", Some("openssl")),
+    ("liblog4j2-java", "2.13.3-1", Some("apache-log4j2")),
+    ("libc6", "2.31-13", Some("glibc")),
+    ("policykit-1", "0.105-31", None),
+    ("sudo", "1.9.5p2-3", None),
+    ("curl", "7.74.0-1.3", None),
+    ("zlib1g", "1:1.2.11.dfsg-2", Some("zlib")),
+    ("liblzma5", "5.2.5-2", Some("xz-utils")),
+    ("redis-server", "5:6.0.15-1", Some("redis")),
 ];
 
 fn plant(layer: MemoryLayer) -> MemoryLayer {

@@ -100,8 +100,8 @@ impl Roads {
             ],
         );
         let layer = fs::read(path("rootfs.tar")).expect("the layer");
-        testkit::image::ImageBuilder::new()
-            .layer_bytes(layer)
+        testkit::ImageBuilder::new()
+            .layer(&testkit::LayerBuilder::new().bytes(&layer).without_end())
             .write_oci_layout(&path("oci"))
             .expect("an OCI layout");
 

@@ -30,26 +30,31 @@ fn a_fit_image_is_seaworthy_once_the_gap_is_accepted() {
 #[test]
 fn a_second_scan_takes_layers_from_the_cache_and_says_the_same() {
     let program = Program::new();
-    program.debian_rootfs("rootfs", &[("openssl", "1.0.1e-2")]);
+    program.debian_rootfs("rootfs", &[("curl", "7.88.1-10+deb12u3")]);
     let first = program.run(&["scan", "dir:rootfs", "--builtin"]);
     let second = program.run(&["scan", "dir:rootfs", "--builtin"]);
-    assert!(first.check(1).stdout.contains("CVE-2014-0160"));
+    assert!(first.check(1).stdout.contains("CVE-2023-38545"));
     assert_eq!(first.stdout, second.stdout);
 }
 
 #[test]
 fn an_explanation_shows_the_record_and_the_comparison() {
     let program = Program::new();
-    program.debian_rootfs("rootfs", &[("openssl", "1.0.1e-2")]);
-    let run = program.run(&["explain", "dir:rootfs", "CVE-2014-0160", "--builtin"]);
-    for word in ["/var/lib/dpkg/status", "record", "comparison", "1.0.1e-2"] {
+    program.debian_rootfs("rootfs", &[("curl", "7.88.1-10+deb12u3")]);
+    let run = program.run(&["explain", "dir:rootfs", "CVE-2023-38545", "--builtin"]);
+    for word in [
+        "/var/lib/dpkg/status",
+        "record",
+        "comparison",
+        "7.88.1-10+deb12u3",
+    ] {
         assert!(run.check(0).stdout.contains(word), "{word}: {}", run.stdout);
     }
-    let run = program.run(&["explain", "dir:rootfs", "CVE-2014-0161", "--builtin"]);
+    let run = program.run(&["explain", "dir:rootfs", "CVE-2023-38454", "--builtin"]);
     assert!(
         run.check(2)
             .stderr
-            .contains("did you mean `CVE-2014-0160`?"),
+            .contains("did you mean `CVE-2023-38545`?"),
         "{}",
         run.stderr
     );
@@ -58,7 +63,10 @@ fn an_explanation_shows_the_record_and_the_comparison() {
 #[test]
 fn packages_are_listed_without_judgement() {
     let program = Program::new();
-    program.debian_rootfs("rootfs", &[("openssl", "1.0.1e-2"), ("bash", "5.2.15-2")]);
+    program.debian_rootfs(
+        "rootfs",
+        &[("curl", "7.88.1-10+deb12u3"), ("bash", "5.2.15-2")],
+    );
     let run = program.run(&["packages", "dir:rootfs"]);
     assert!(
         run.check(0)

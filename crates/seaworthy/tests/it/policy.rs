@@ -5,7 +5,7 @@ use crate::program::Program;
 /// An image with one famous flaw, and a policy file.
 fn program(policy: &str) -> Program {
     let program = Program::new();
-    program.debian_rootfs("rootfs", &[("openssl", "1.0.1e-2")]);
+    program.debian_rootfs("rootfs", &[("curl", "7.88.1-10+deb12u3")]);
     program.write("seaworthy.toml", policy);
     program
 }
@@ -19,7 +19,7 @@ fn what_fails_and_what_is_shown_are_set_apart() {
     program.run(SCAN).check(1);
     let lenient = program.run(&[SCAN, &["--fail-on", "none"]].concat());
     assert!(
-        lenient.check(0).stdout.contains("CVE-2014-0160"),
+        lenient.check(0).stdout.contains("CVE-2023-38545"),
         "{}",
         lenient.stdout
     );
@@ -40,7 +40,7 @@ fn an_exception_with_a_reason_applies_until_it_expires() {
         let mut text = "accept-gaps = [\"embedded-database-only\"]\n".to_owned();
         for id in &all {
             text.push_str(&format!(
-                "[[ignore]]\nid = \"{id}\"\npackage = \"openssl\"\nreason = \"TLS is not used\"\nexpires = {expires}\n"
+                "[[ignore]]\nid = \"{id}\"\npackage = \"curl\"\nreason = \"TLS is not used\"\nexpires = {expires}\n"
             ));
         }
         text
