@@ -28,6 +28,7 @@ pub use supported::{SupportGroup, SupportRow, supported};
 pub use seaworthy_image::{Cancel, Limits};
 pub use seaworthy_report::{Inventory, Report};
 pub use seaworthy_scan::{EvidenceCache, MemoryLayer};
+pub use seaworthy_secrets::redact::FingerprintKey;
 
 /// Version of the program, as reports name it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

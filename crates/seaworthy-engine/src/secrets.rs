@@ -19,12 +19,12 @@ use seaworthy_secrets::scanner::SecretScanner;
 pub enum SecretsChoice {
     /// No.
     Off,
-    /// Yes.
-    On {
-        /// The file of the key, made when missing; `None` for a key that ends with the process,
-        /// whose fingerprints say nothing in the next run.
-        key_file: Option<PathBuf>,
-    },
+    /// Yes, with the key in this file, which is made when missing.
+    KeyAt(PathBuf),
+    /// Yes, with a key that ends with the scan: its fingerprints say nothing in the next one.
+    KeyOnce,
+    /// Yes, with this key.
+    Key(FingerprintKey),
 }
 
 /// What [`open_secrets`] gives.
@@ -40,45 +40,48 @@ pub(crate) struct Secrets {
 /// Makes the scanner. A key that can't be kept costs comparability and not the result: it is
 /// a notice in the report.
 pub(crate) fn open_secrets(choice: &SecretsChoice) -> Result<Secrets, crate::EngineError> {
-    let SecretsChoice::On { key_file } = choice else {
-        return Ok(Secrets {
-            scanner: None,
-            notice: None,
-            is_lasting: true,
-        });
-    };
-    let key = |source: io::Error| crate::EngineError::Secrets {
-        message: "cannot get random bytes for the key of fingerprints".to_owned(),
-        source: source.into(),
+    let random_key = || {
+        random()
+            .map(FingerprintKey::new)
+            .map_err(|error| crate::EngineError::Secrets {
+                message: "cannot get random bytes for the key of fingerprints".to_owned(),
+                source: error.into(),
+            })
     };
     let mut notice = None;
-    let kept = match key_file.as_deref().map(kept_key) {
-        Some(Ok(bytes)) => Some(bytes),
-        Some(Err(error)) => {
-            notice = key_file.as_ref().map(|path| {
-                Problem::new(
+    let mut is_lasting = true;
+    let key = match choice {
+        SecretsChoice::Off => {
+            return Ok(Secrets {
+                scanner: None,
+                notice: None,
+                is_lasting: true,
+            });
+        }
+        SecretsChoice::Key(key) => key.clone(),
+        SecretsChoice::KeyOnce => {
+            is_lasting = false;
+            random_key()?
+        }
+        SecretsChoice::KeyAt(path) => match kept_key(path) {
+            Ok(bytes) => FingerprintKey::new(bytes),
+            Err(error) => {
+                is_lasting = false;
+                notice = Some(Problem::new(
                     ProblemKind::Notice,
                     format!(
                         "the key of secret fingerprints at `{}` is not used, so they are other \
                          ones in each run and nothing is cached: {error}",
                         path.display()
                     ),
-                )
-            });
-            None
-        }
-        None => None,
+                ));
+                random_key()?
+            }
+        },
     };
-    let is_lasting = kept.is_some();
-    let bytes = match kept {
-        Some(bytes) => bytes,
-        None => random().map_err(key)?,
-    };
-    let scanner = SecretScanner::builtin(FingerprintKey::new(bytes)).map_err(|error| {
-        crate::EngineError::Secrets {
-            message: "cannot use the built-in secret rules".to_owned(),
-            source: error.into(),
-        }
+    let scanner = SecretScanner::builtin(key).map_err(|error| crate::EngineError::Secrets {
+        message: "cannot use the built-in secret rules".to_owned(),
+        source: error.into(),
     })?;
     Ok(Secrets {
         scanner: Some(Arc::new(scanner)),
@@ -158,11 +161,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret.key");
         std::fs::write(&path, [1; 32]).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-        let opened = open_secrets(&SecretsChoice::On {
-            key_file: Some(path),
-        })
-        .unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let opened = open_secrets(&SecretsChoice::KeyAt(path)).unwrap();
         assert!(!opened.is_lasting && opened.scanner.is_some());
         assert!(opened.notice.unwrap().message.contains("open to others"));
     }

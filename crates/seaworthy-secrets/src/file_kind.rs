@@ -49,6 +49,7 @@ const LIBRARIES: &[&str] = &[
     "node_modules",
     "gems",
     "vendor",
+    "third_party",
     "go",
     "nodejs",
     "jvm",

@@ -281,7 +281,7 @@ fn instruction(created_by: Option<&str>) -> Instruction {
 /// Revoke first, then keep it out by the means that fits what brought it.
 fn remediation(image: &ImageEvidence, rule: &RuleInfo<'_>, first: &Place<'_>) -> Remediation {
     let mut summary = format!(
-        "treat it as leaked and replace it ({}); then keep it out of the image: ",
+        "treat it as leaked (to revoke: {}); then keep it out of the image: ",
         rule.revoke
     );
     let mut command = None;
@@ -350,7 +350,7 @@ mod tests {
             offset: 7,
             line: Some(2),
             rule: rule.to_owned(),
-            redacted: "q8Zr… (20 characters)".to_owned(),
+            redacted: "q8Zr... (20 characters)".to_owned(),
             fingerprint: fingerprint.to_owned(),
         }
     }

@@ -44,10 +44,38 @@ const WORDS: &[&str] = &[
     "todo",
 ];
 
+/// Values that are the name of what should stand there, or a well-known default.
+const NAMES: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "pass",
+    "secret",
+    "token",
+    "changeit",
+    "username",
+    "keypass",
+    "storepass",
+];
+
 /// Whether a value is an example, a variable or a mask and no secret.
 pub fn is_placeholder(value: &[u8]) -> bool {
     let folded = value.to_ascii_lowercase();
     if WORDS.iter().any(|word| contains(&folded, word.as_bytes())) {
+        return true;
+    }
+    let is_quote = |b: &u8| matches!(b, b'"' | b'\'' | b'`' | b'$');
+    let start = folded.iter().position(|b| !is_quote(b)).unwrap_or(0);
+    let end = folded
+        .iter()
+        .rposition(|b| !is_quote(b))
+        .map_or(0, |end| end + 1);
+    let bare = folded.get(start..end).unwrap_or_default();
+    if NAMES.iter().any(|name| bare == name.as_bytes()) {
+        return true;
+    }
+    // The name of a variable: `DOCKER_PASSWORD`.
+    if value.contains(&b'_') && value.iter().all(|b| b.is_ascii_uppercase() || *b == b'_') {
         return true;
     }
     // One or two symbols all over: masks such as `0000-0000`.
@@ -91,6 +119,9 @@ mod tests {
             "0000-0000-0000",
             "abcdefghijklmnop",
             "1111112222",
+            "DOCKER_PASSWORD",
+            "\"PASSWORD\"",
+            "changeit",
         ] {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }

@@ -19,12 +19,12 @@ pub fn redact(value: &[u8]) -> String {
             }
         })
         .collect();
-    format!("{head}… ({} characters)", value.len())
+    format!("{head}... ({} characters)", value.len())
 }
 
 /// Makes fingerprints of secrets that mean something only to who holds the key, so that a
 /// report or a cache can say "the same secret" without letting anybody test guesses.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct FingerprintKey([u8; 32]);
 
 impl FingerprintKey {
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn little_of_a_value_is_shown_and_nothing_of_a_short_one() {
-        assert_eq!(redact(b"ghp_0123456789abcdef"), "ghp_… (20 characters)");
-        assert_eq!(redact(b"abc"), "… (3 characters)");
+        assert_eq!(redact(b"ghp_0123456789abcdef"), "ghp_... (20 characters)");
+        assert_eq!(redact(b"abc"), "... (3 characters)");
     }
 }

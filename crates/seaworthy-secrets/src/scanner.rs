@@ -172,7 +172,7 @@ mod tests {
         let evidence = scanner.evidence(text.as_bytes(), &found[0], 100, Some(2));
         assert_eq!(evidence.offset, 118);
         assert_eq!(evidence.rule, GENERIC_RULE.id);
-        assert_eq!(evidence.redacted, "q8Zr… (20 characters)");
+        assert_eq!(evidence.redacted, "q8Zr... (20 characters)");
         assert!(!format!("{evidence:?}").contains(&VALUE[4..]));
     }
 
@@ -190,7 +190,7 @@ mod tests {
         let text = format!("|1 TOKEN={VALUE} /bin/sh -c make ü");
         let (cut, evidence) = scanner(1).cut_out(&text);
         assert_eq!(evidence.len(), 1);
-        assert_eq!(cut, "|1 TOKEN=[q8Zr… (20 characters)] /bin/sh -c make ü");
+        assert_eq!(cut, "|1 TOKEN=[q8Zr... (20 characters)] /bin/sh -c make ü");
         assert_eq!(scanner(1).cut_out("RUN make").0, "RUN make");
     }
 }

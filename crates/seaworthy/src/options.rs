@@ -251,11 +251,10 @@ impl ScanOptions {
             limits: self.limits.limits(),
             database: database_choice(self.db.as_deref(), self.builtin, session),
             cache: self.cache(session),
-            secrets: match self.no_secrets {
-                true => SecretsChoice::Off,
-                false => SecretsChoice::On {
-                    key_file: session.folders.secret_key(),
-                },
+            secrets: match session.folders.secret_key() {
+                _ if self.no_secrets => SecretsChoice::Off,
+                Some(path) => SecretsChoice::KeyAt(path),
+                None => SecretsChoice::KeyOnce,
             },
             policy,
             threads: self.threads.map_or_else(

@@ -175,7 +175,7 @@ mod tests {
             [
                 Some("ADD rootfs.tar /".to_owned()),
                 Some(
-                    "RUN |1 API_TOKEN=[q8Zr… (20 characters)] /bin/sh -c make # buildkit"
+                    "RUN |1 API_TOKEN=[q8Zr... (20 characters)] /bin/sh -c make # buildkit"
                         .to_owned()
                 ),
             ]
