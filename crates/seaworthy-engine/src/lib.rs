@@ -22,7 +22,7 @@ pub use folders::Folders;
 pub use knowledge::{DatabaseChoice, Knowledge, open_database};
 pub use observe::{Observer, Silent, Stage};
 pub use scan::{ScanRequest, inventory, inventory_of, scan, scan_opened};
-pub use secrets::SecretsChoice;
+pub use secrets::{SecretRule, SecretsChoice, secret_rules};
 pub use supported::{SupportGroup, SupportRow, supported};
 
 pub use seaworthy_image::{Cancel, Limits};

@@ -10,8 +10,9 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use seaworthy_core::{Problem, ProblemKind};
+use seaworthy_core::{Problem, ProblemKind, Severity};
 use seaworthy_secrets::redact::FingerprintKey;
+use seaworthy_secrets::rule::RuleError;
 use seaworthy_secrets::scanner::SecretScanner;
 
 /// Whether secrets are looked for.
@@ -25,6 +26,47 @@ pub enum SecretsChoice {
     KeyOnce,
     /// Yes, with this key.
     Key(FingerprintKey),
+}
+
+/// A rule that finds secrets, as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretRule {
+    /// Its id.
+    pub id: String,
+    /// What it finds.
+    pub summary: String,
+    /// How bad that is.
+    pub severity: Severity,
+    /// Where to revoke it.
+    pub revoke: String,
+    /// Where the format is documented.
+    pub reference: String,
+}
+
+/// All rules that find secrets, specific ones first.
+///
+/// # Errors
+///
+/// Never for the rules as committed.
+pub fn secret_rules() -> Result<Vec<SecretRule>, crate::EngineError> {
+    let scanner = SecretScanner::builtin(FingerprintKey::new([0; 32])).map_err(broken_rules)?;
+    Ok(scanner
+        .rules()
+        .map(|rule| SecretRule {
+            id: rule.id.to_owned(),
+            summary: rule.summary.to_owned(),
+            severity: rule.severity,
+            revoke: rule.revoke.to_owned(),
+            reference: rule.reference.to_owned(),
+        })
+        .collect())
+}
+
+fn broken_rules(error: RuleError) -> crate::EngineError {
+    crate::EngineError::Secrets {
+        message: "cannot use the built-in secret rules".to_owned(),
+        source: error.into(),
+    }
 }
 
 /// What [`open_secrets`] gives.
@@ -79,10 +121,7 @@ pub(crate) fn open_secrets(choice: &SecretsChoice) -> Result<Secrets, crate::Eng
             }
         },
     };
-    let scanner = SecretScanner::builtin(key).map_err(|error| crate::EngineError::Secrets {
-        message: "cannot use the built-in secret rules".to_owned(),
-        source: error.into(),
-    })?;
+    let scanner = SecretScanner::builtin(key).map_err(broken_rules)?;
     Ok(Secrets {
         scanner: Some(Arc::new(scanner)),
         notice,

@@ -13,7 +13,8 @@ use crate::session::Session;
 /// Scan a deliberately unfit image, made in memory: no Docker, no network.
 ///
 /// The image holds records of packages with well-known flaws, as real package managers
-/// write them; nothing in it can run. It is judged by the advisories built into the program.
+/// write them, and keys that open nothing; nothing in it can run. It is judged by the
+/// advisories built into the program.
 #[derive(Args)]
 #[command(after_long_help = crate::cli::EXIT_STATUS)]
 pub struct DemoArgs {

@@ -224,3 +224,18 @@ fn the_demonstration_has_a_buried_key_and_explains_it() {
         assert!(run.check(0).stdout.contains(word), "{word}: {}", run.stdout);
     }
 }
+
+#[test]
+fn rules_are_listed_and_shown() {
+    let program = Program::new();
+    let list = program.run(&["rules"]);
+    assert!(list.check(0).stdout.lines().count() > 250);
+    let one = program.run(&["rules", "aws-access-key-id"]);
+    assert!(one.check(0).stdout.contains("IAM"), "{}", one.stdout);
+    let none = program.run(&["rules", "aws-acces-key-id"]);
+    assert!(
+        none.check(2)
+            .stderr
+            .contains("did you mean `aws-access-key-id`?")
+    );
+}
