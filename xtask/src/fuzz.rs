@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
@@ -45,6 +45,13 @@ pub fn run(args: &FuzzArgs) -> Result<()> {
         names.retain(|name| args.targets.contains(name));
     }
     let target_dir = shell::target_dir().join("fuzz");
+    // Naming the host as a target keeps the flags away from build scripts, which have no
+    // fuzzer to link to.
+    let version = shell::output(&mut shell::command("rustc", ["--version", "--verbose"]))?;
+    let host = version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .context("rustc does not say what host it is for")?;
     shell::run(
         shell::cargo([
             "build",
@@ -53,6 +60,7 @@ pub fn run(args: &FuzzArgs) -> Result<()> {
             "fuzz/Cargo.toml",
             "--bins",
         ])
+        .args(["--target", host])
         .env("CARGO_TARGET_DIR", &target_dir)
         .env("RUSTFLAGS", RUSTFLAGS),
     )?;
@@ -63,7 +71,11 @@ pub fn run(args: &FuzzArgs) -> Result<()> {
         fs::create_dir_all(&corpus)?;
         fs::create_dir_all(&artifacts)?;
         let mut command = shell::command(
-            &target_dir.join("release").join(name).to_string_lossy(),
+            &target_dir
+                .join(host)
+                .join("release")
+                .join(name)
+                .to_string_lossy(),
             [
                 format!("-max_total_time={}", args.seconds),
                 format!("-rss_limit_mb={}", args.rss_limit_mb),

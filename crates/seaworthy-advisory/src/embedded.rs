@@ -266,7 +266,6 @@ mod tests {
 
     use super::*;
     use crate::cvss::Cvss;
-    use crate::version::VersionScheme;
     use seaworthy_core::Severity;
 
     #[test]
@@ -337,7 +336,7 @@ mod tests {
         for record in embedded_records() {
             for affected in record["affected"].as_array().unwrap() {
                 let name = affected["package"]["ecosystem"].as_str().unwrap();
-                let scheme = VersionScheme::for_ecosystem(name).unwrap();
+                let scheme = crate::ecosystems::by_osv_name(name).unwrap().scheme;
                 for version in affected["versions"].as_array().into_iter().flatten() {
                     scheme.check(version.as_str().unwrap()).unwrap();
                 }

@@ -516,7 +516,9 @@ fn the_matcher_agrees_with_a_naive_one_over_the_json() {
     let mut checked = 0;
     for (folder, kind, distro, osv_name, step) in cases {
         let records = records(&corpus.join("advisories").join(folder).join("all.zip"));
-        let scheme = VersionScheme::for_ecosystem(folder).unwrap();
+        let scheme = seaworthy_advisory::ecosystems::by_osv_name(folder)
+            .unwrap()
+            .scheme;
         let name_of = |affected: &Value| -> Option<String> {
             let name = affected["package"]["name"].as_str()?;
             (affected["package"]["ecosystem"] == osv_name).then(|| match folder {

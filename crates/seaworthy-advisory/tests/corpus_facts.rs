@@ -88,7 +88,9 @@ fn versions_of_real_advisories_are_readable_and_sort() {
         "npm",
         "Go",
     ] {
-        let scheme = VersionScheme::for_ecosystem(ecosystem).unwrap();
+        let scheme = seaworthy_advisory::ecosystems::by_osv_name(ecosystem)
+            .unwrap()
+            .scheme;
         let all = event_versions(&corpus, ecosystem);
         let (readable, unreadable): (Vec<_>, Vec<_>) = all
             .iter()

@@ -6,7 +6,7 @@ use seaworthy_advisory::{ecosystems, match_image};
 use seaworthy_core::{ImageEvidence, Problem, ProblemKind};
 use seaworthy_image::{Cancel, Image, Limits, OpenOptions, WalkContext, open_image};
 use seaworthy_policy::{Policy, evaluate};
-use seaworthy_report::{Inventory, Report, ReportParts, Timings, image_of};
+use seaworthy_report::{Inventory, Report, ReportParts, Suppressed, Timings, image_of};
 use seaworthy_scan::{AnalyzerSet, scan_image};
 use seaworthy_secrets::findings::{SecretFindings, findings};
 
@@ -226,6 +226,16 @@ fn judge(
         database: knowledge.description,
         findings,
         gaps: &matched.gaps,
+        suppressed: matched
+            .suppressed
+            .into_iter()
+            .map(|left| Suppressed {
+                reason: left.reason.as_str().to_owned(),
+                summary: left.reason.summary().to_owned(),
+                count: left.count,
+                examples: left.examples,
+            })
+            .collect(),
         problems: &problems,
         policy: &request.policy,
         verdict: &verdict,

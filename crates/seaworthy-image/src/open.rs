@@ -230,8 +230,8 @@ fn open_by_name(
     }
     Err(ImageError {
         message: format!(
-            "no source has the image `{reference}`; tried {}",
-            tried.join("; ")
+            "no source has the image `{reference}`; tried\n    {}",
+            tried.join("\n    ")
         ),
         hint: hint.or_else(|| Some(prefixes(sources))),
         source: None,

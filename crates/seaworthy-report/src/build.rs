@@ -6,7 +6,7 @@ use seaworthy_policy as policy;
 use crate::{
     Action, Counts, Database, Distro, Finding, Gap, Ignored, Image, Judgement, Layer,
     PackageCounts, PolicyUsed, Problem, Reason, Remediation, Report, SCHEMA_VERSION, Severity,
-    SeverityCount, Timings, Tool, Verdict,
+    SeverityCount, Suppressed, Timings, Tool, Verdict,
 };
 
 /// What a report is made of.
@@ -25,6 +25,8 @@ pub struct ReportParts<'a> {
     pub findings: Vec<core::Finding>,
     /// Gaps, in the same sense.
     pub gaps: &'a [core::CoverageGap],
+    /// What is left out of the findings on purpose.
+    pub suppressed: Vec<Suppressed>,
     /// Problems, in the same sense.
     pub problems: &'a [core::Problem],
     /// The policy.
@@ -73,6 +75,7 @@ impl Report {
                 .iter()
                 .map(|gap| gap_of(gap, parts.policy))
                 .collect(),
+            suppressed: parts.suppressed,
             problems: parts
                 .problems
                 .iter()

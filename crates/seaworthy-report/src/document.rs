@@ -39,6 +39,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be judged for lack of knowledge.
     pub gaps: Vec<Gap>,
+    /// What was looked at and is left out of the findings on purpose, by reason.
+    pub suppressed: Vec<Suppressed>,
     /// What went wrong on the way.
     pub problems: Vec<Problem>,
     /// How long it took; absent where nobody asked.
@@ -253,6 +255,19 @@ pub struct Gap {
     pub packages: Option<u32>,
     /// Whether the policy accepts it.
     pub accepted: bool,
+}
+
+/// Packages or advisories that are left out of the findings on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Suppressed {
+    /// The kebab-case word for the reason.
+    pub reason: String,
+    /// The reason in a sentence.
+    pub summary: String,
+    /// How many.
+    pub count: u32,
+    /// A few names.
+    pub examples: Vec<String>,
 }
 
 /// Something that went wrong and did not end the scan.

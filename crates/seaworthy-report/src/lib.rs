@@ -24,7 +24,7 @@ pub use actions::{Action, actions};
 pub use build::{ReportParts, image_of, packages_of};
 pub use document::{
     Counts, Database, DatabaseKind, Distro, Gap, Image, Layer, Outcome, PackageCounts, PolicyUsed,
-    Problem, Reason, Report, SCHEMA_VERSION, SeverityCount, Timings, Tool, Verdict,
+    Problem, Reason, Report, SCHEMA_VERSION, SeverityCount, Suppressed, Timings, Tool, Verdict,
 };
 pub use explain::explain;
 pub use finding::{

@@ -155,6 +155,10 @@ fn without(text: &str, ranges: &[Range<usize>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     const VALUE: &str = "q8Zr2LmX0vTn5KdYq8Zr";
@@ -192,5 +196,37 @@ mod tests {
         assert_eq!(evidence.len(), 1);
         assert_eq!(cut, "|1 TOKEN=[q8Zr... (20 characters)] /bin/sh -c make ü");
         assert_eq!(scanner(1).cut_out("RUN make").0, "RUN make");
+    }
+
+    static SAMPLES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let rules = builtin::rules().unwrap();
+        rules.into_iter().flat_map(|rule| rule.positive).collect()
+    });
+    static SCANNER: LazyLock<SecretScanner> = LazyLock::new(|| scanner(1));
+
+    proptest! {
+        /// Cut, damaged and run into each other: places stay in order and inside the text.
+        #[test]
+        fn damaged_samples_give_places_in_order_and_evidence_without_values(
+            parts in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..80, any::<char>()), 1..6),
+        ) {
+            let mut text = String::new();
+            for (sample, cut, damage) in parts {
+                let sample = sample.get(&SAMPLES);
+                text.push_str(&sample[sample.floor_char_boundary(cut)..]);
+                text.push(damage);
+            }
+            let mut end = 0;
+            for found in SCANNER.find(text.as_bytes(), Quotes::Optional) {
+                prop_assert!(end <= found.range.start && found.range.end <= text.len());
+                end = found.range.end;
+                let value = &text.as_bytes()[found.range.clone()];
+                let evidence = SCANNER.evidence(text.as_bytes(), &found, 0, None);
+                let shown = format!("{evidence:?}");
+                prop_assert!(!shown.contains(&*String::from_utf8_lossy(value)), "{}", shown);
+            }
+            let (cut, evidence) = SCANNER.cut_out(&text);
+            prop_assert_eq!(evidence.is_empty(), cut == text);
+        }
     }
 }

@@ -54,6 +54,23 @@ pub enum SuppressReason {
 }
 
 impl SuppressReason {
+    /// The reason in a sentence.
+    pub const fn summary(self) -> &'static str {
+        match self {
+            SuppressReason::KernelPackage => {
+                "a container runs on the host's kernel, not on the one it carries"
+            }
+            SuppressReason::OwnedByDistro => {
+                "language packages that a distribution's package installed are judged by the \
+                 distribution's advisories"
+            }
+            SuppressReason::MeaninglessVersion => {
+                "the version of a Go program's own module is a placeholder"
+            }
+            SuppressReason::OtherModule => "advisories for another stream of the package's module",
+        }
+    }
+
     /// The kebab-case word of documents.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -25,13 +25,14 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use fetch::{FetchError, HttpOptions};
 pub use prebuilt::{PrebuiltOptions, update_prebuilt};
 
+use crate::ecosystems::ECOSYSTEMS;
 use crate::install::{Build, Generation, InstallDir, InstallError};
-use crate::manifest::{Input, hash_file};
+use crate::manifest::{Input, Manifest, hash_file};
 use fetch::{Fetched, Fetcher, Wanted};
 
 /// The public bucket of OSV.dev.
@@ -41,23 +42,6 @@ pub const EPSS_URL: &str = "https://epss.empiricalsecurity.com/epss_scores-curre
 /// CISA's catalogue.
 pub const KEV_URL: &str =
     "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json";
-
-/// The ecosystems that are fetched unless the user says otherwise.
-pub const DEFAULT_ECOSYSTEMS: &[&str] = &[
-    "AlmaLinux",
-    "Alpine",
-    "Chainguard",
-    "Debian",
-    "Go",
-    "PyPI",
-    "Red Hat",
-    "Rocky Linux",
-    "SUSE",
-    "Ubuntu",
-    "Wolfi",
-    "npm",
-    "openSUSE",
-];
 
 /// The most bytes of one ecosystem's archive. npm, the largest, had 142 MB in 2025.
 const MAX_ZIP_BYTES: u64 = 4 << 30;
@@ -89,6 +73,10 @@ pub struct UpdateOptions {
     pub force: bool,
     /// The time, for expiry.
     pub now: Timestamp,
+    /// How long the database may be relied on, from the moment its sources were asked;
+    /// `None` for ever. Counted from now and not from the newest advisory, because a mirror
+    /// that says "nothing has changed" has told us something, too.
+    pub life: Option<SignedDuration>,
 }
 
 impl UpdateOptions {
@@ -96,10 +84,7 @@ impl UpdateOptions {
     pub fn new(cache: impl Into<PathBuf>, builder: &str, now: Timestamp) -> UpdateOptions {
         UpdateOptions {
             mirrors: vec![PUBLIC_BUCKET.to_owned()],
-            ecosystems: DEFAULT_ECOSYSTEMS
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect(),
+            ecosystems: ECOSYSTEMS.iter().map(|row| row.name.to_owned()).collect(),
             epss_urls: vec![EPSS_URL.to_owned()],
             kev_urls: vec![KEV_URL.to_owned()],
             cache: cache.into(),
@@ -107,6 +92,7 @@ impl UpdateOptions {
             http: HttpOptions::default(),
             force: false,
             now,
+            life: None,
         }
     }
 }
@@ -208,6 +194,18 @@ pub enum UpdateError {
     /// Building or installing.
     #[error(transparent)]
     Install(#[from] InstallError),
+}
+
+/// Whether an installed database may stay as it is: nothing would be gained but less than a
+/// day of life.
+fn lasts(installed: &Manifest, options: &UpdateOptions) -> bool {
+    match (installed.expires, options.life) {
+        (None, None) => true,
+        (Some(expires), Some(life)) => {
+            expires.duration_since(options.now) > life - SignedDuration::from_hours(24)
+        }
+        _ => false,
+    }
 }
 
 /// Fetches what changed, compiles with `build`, installs.
@@ -325,6 +323,7 @@ pub fn update(
     if let Ok(database) = place.open(&keys, options.now)
         && database.manifest.inputs == inputs
         && database.manifest.builder == options.builder
+        && lasts(&database.manifest, options)
     {
         return Ok(UpdateReport {
             files,
@@ -341,6 +340,9 @@ pub fn update(
         let mut manifest = build(&selected, staging)?;
         manifest.inputs.clone_from(&inputs);
         manifest.builder.clone_from(&options.builder);
+        manifest.expires = options
+            .life
+            .and_then(|life| options.now.checked_add(life).ok());
         (fetcher.progress)(Progress::Installing);
         Ok(manifest)
     });
@@ -356,7 +358,7 @@ pub fn update(
 
 /// Compiles a directory in the bucket's layout (first) into shards (second).
 pub type BuildFrom<'a> =
-    dyn FnMut(&Path, &Path) -> Result<crate::manifest::Manifest, crate::install::BuildError> + 'a;
+    dyn FnMut(&Path, &Path) -> Result<Manifest, crate::install::BuildError> + 'a;
 
 /// The names without release, each once, none that could leave the directory.
 fn ecosystem_names(names: &[String]) -> Result<Vec<String>, UpdateError> {

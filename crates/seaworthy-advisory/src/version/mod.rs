@@ -52,8 +52,6 @@ struct Row {
     /// Written into database files: never change or reuse one.
     id: u8,
     name: &'static str,
-    /// The ecosystems of the OSV schema that use it, without their release.
-    ecosystems: &'static [&'static str],
     compare: for<'a> fn(&'a str, &'a str) -> Result<Ordering, Flaw<'a>>,
 }
 
@@ -62,59 +60,36 @@ const ROWS: &[Row] = &[
         scheme: VersionScheme::Dpkg,
         id: 1,
         name: "dpkg",
-        ecosystems: &["Debian", "Ubuntu", "Echo"],
         compare: dpkg::compare,
     },
     Row {
         scheme: VersionScheme::Rpm,
         id: 2,
         name: "rpm",
-        ecosystems: &[
-            "AlmaLinux",
-            "Azure Linux",
-            "Mageia",
-            "Photon OS",
-            "Red Hat",
-            "Rocky Linux",
-            "SUSE",
-            "openEuler",
-            "openSUSE",
-        ],
         compare: rpm::compare,
     },
     Row {
         scheme: VersionScheme::Apk,
         id: 3,
         name: "apk",
-        ecosystems: &[
-            "Alpine",
-            "Alpaquita",
-            "BellSoft Hardened Containers",
-            "Chainguard",
-            "MinimOS",
-            "Wolfi",
-        ],
         compare: apk::compare,
     },
     Row {
         scheme: VersionScheme::Pep440,
         id: 4,
         name: "pep440",
-        ecosystems: &["PyPI"],
         compare: pep440::compare,
     },
     Row {
         scheme: VersionScheme::Npm,
         id: 5,
         name: "npm",
-        ecosystems: &["npm"],
         compare: semver::compare_npm,
     },
     Row {
         scheme: VersionScheme::Go,
         id: 6,
         name: "go",
-        ecosystems: &["Go"],
         compare: semver::compare_go,
     },
 ];
@@ -169,15 +144,6 @@ impl VersionScheme {
     /// Its short name: `dpkg`, `rpm`, `apk`, `pep440`, `npm`, `go`.
     pub fn name(self) -> &'static str {
         self.row().name
-    }
-
-    /// The scheme of an OSV ecosystem; a release after a colon (`Debian:12`) is ignored.
-    /// `None` for an ecosystem whose order we do not know.
-    pub fn for_ecosystem(ecosystem: &str) -> Option<VersionScheme> {
-        let name = ecosystem.split(':').next().unwrap_or(ecosystem);
-        ROWS.iter()
-            .find(|row| row.ecosystems.contains(&name))
-            .map(|row| row.scheme)
     }
 
     /// Orders two versions.
@@ -318,19 +284,6 @@ mod tests {
             [1, 2, 3, 4, 5, 6]
         );
         assert_eq!(VersionScheme::from_id(0), None);
-    }
-
-    #[test]
-    fn a_release_does_not_change_the_scheme_of_an_ecosystem() {
-        let scheme = VersionScheme::for_ecosystem;
-        assert_eq!(scheme("Debian:12"), Some(VersionScheme::Dpkg));
-        assert_eq!(scheme("Ubuntu:Pro:14.04:LTS"), Some(VersionScheme::Dpkg));
-        assert_eq!(scheme("Alpine:v3.20"), Some(VersionScheme::Apk));
-        assert_eq!(
-            scheme("Red Hat:enterprise_linux:9::baseos"),
-            Some(VersionScheme::Rpm)
-        );
-        assert_eq!(scheme("Android"), None);
     }
 
     #[test]

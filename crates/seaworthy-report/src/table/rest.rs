@@ -13,6 +13,7 @@ const LINES: usize = 5;
 pub(super) fn write(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
     ignored(report, pen, out)?;
     gaps(report, pen, out)?;
+    suppressed(report, pen, out)?;
     problems(report, pen, out)?;
     if !report.verdict.notes.is_empty() {
         pen.heading("About the policy", out)?;
@@ -101,6 +102,27 @@ fn gaps(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
                     .replace("\n  hint:", " (hint:")
                     .replace('\n', " ")
             )
+        )
+    });
+    section(pen, lines, out)
+}
+
+fn suppressed(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
+    if report.suppressed.is_empty() {
+        return Ok(());
+    }
+    pen.heading("Left out on purpose", out)?;
+    let lines = report.suppressed.iter().map(|left| {
+        let mut names = left.examples.join(", ");
+        if left.count as usize > left.examples.len() {
+            names.push_str(" and more");
+        }
+        format!(
+            "{} {}: {} ({})",
+            left.count,
+            left.reason,
+            left.summary,
+            printable(&names)
         )
     });
     section(pen, lines, out)

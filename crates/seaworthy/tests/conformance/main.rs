@@ -4,6 +4,11 @@
 //! Needs the corpus (`$SEAWORTHY_CORPUS` or `../shared/corpus` beside the checkout), and for
 //! the engine and registry roads the servers that `cargo xtask test` starts; says what it
 //! leaves out.
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of a test, which fails by panicking and says what it leaves out"
+)]
 
 mod roads;
 
@@ -72,10 +77,25 @@ fn images(corpus: &Path) -> Vec<Expected> {
                 .as_array()
                 .into_iter()
                 .flatten()
-                .filter_map(|package| package.as_str().map(str::to_owned))
+                .filter_map(|package| listed(package.as_str()?))
                 .collect(),
         })
         .collect()
+}
+
+/// `name=version` of an entry of the index, which is written so for apk and has
+/// tab-separated fields otherwise: for dpkg name, version, architecture, source and its
+/// version, for rpm name, epoch, version, release, architecture and source. rpm's keys are
+/// no packages of ours.
+fn listed(entry: &str) -> Option<String> {
+    match entry.split('\t').collect::<Vec<_>>()[..] {
+        [whole] => Some(whole.to_owned()),
+        [name, version, _, _, _] => Some(format!("{name}={version}")),
+        ["gpg-pubkey", ..] => None,
+        [name, "(none)", version, release, ..] => Some(format!("{name}={version}-{release}")),
+        [name, epoch, version, release, ..] => Some(format!("{name}={epoch}:{version}-{release}")),
+        _ => panic!("an entry of the corpus index has an unknown form: {entry}"),
+    }
 }
 
 /// Everything of a report that must not depend on the road: what is installed, what was

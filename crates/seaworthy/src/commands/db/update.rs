@@ -2,8 +2,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use seaworthy_advisory::BuildOptions;
+use jiff::SignedDuration;
 use seaworthy_advisory::install::InstallDir;
+use seaworthy_advisory::manifest::Manifest;
 use seaworthy_advisory::update::{Outcome, Progress as Event, UpdateOptions, update};
 use seaworthy_engine::VERSION;
 
@@ -12,9 +13,12 @@ use crate::progress::Progress;
 use crate::session::Session;
 use crate::size::format_size;
 
-/// Days after its newest record for which the silence of a database is trusted: flaws are
-/// published every day, and images are rebuilt about once a month.
+/// Days after an update for which the silence of a database is trusted: flaws are published
+/// every day, and images are rebuilt about once a month.
 const LIFE_DAYS: i64 = 30;
+
+/// Days without any new advisory after which a mirror of many sources looks abandoned.
+const STALE_DAYS: i64 = 14;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -86,6 +90,7 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
     replace(&mut options.epss_urls, &args.epss);
     replace(&mut options.kev_urls, &args.kev);
     options.force = args.force;
+    options.life = Some(SignedDuration::from_hours(LIFE_DAYS * 24));
 
     let progress = Progress::start(session);
     let mut report = None;
@@ -93,10 +98,7 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
         place,
         &options,
         &mut |input, output| {
-            let options = BuildOptions {
-                expires_after: Some(LIFE_DAYS * super::build::DAY),
-                ..super::build::options_for(input, output)
-            };
+            let options = super::build::options_for(input, output);
             let (mut manifest, built) = super::build::compile(&options, &progress)?;
             manifest.builder.clone_from(&builder);
             report = Some(built);
@@ -121,7 +123,15 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
         }
     }
     let lost = report.is_some_and(|report| super::build::tell(&report, session));
-    let serial = done.database.manifest.serial;
+    let Manifest {
+        serial, created, ..
+    } = done.database.manifest;
+    if session.now.duration_since(created) > SignedDuration::from_hours(STALE_DAYS * 24) {
+        session.warn(&format!(
+            "the newest advisory of this mirror is of {}: the mirror may have stopped following its sources",
+            created.strftime("%Y-%m-%d")
+        ));
+    }
     session.say(&if done.installed {
         format!("installed serial {serial}")
     } else {
