@@ -230,7 +230,9 @@ fn traced(package: Package) -> TracedItem {
 }
 
 fn detail(finding: &Finding) -> &VulnerabilityDetail {
-    let Detail::Vulnerability(detail) = &finding.detail;
+    let Detail::Vulnerability(detail) = &finding.detail else {
+        panic!("no vulnerability: {finding:?}")
+    };
     detail
 }
 

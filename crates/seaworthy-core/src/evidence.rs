@@ -18,6 +18,35 @@ pub enum EvidenceItem {
     /// A package database is here, even if it holds no package. The text is its format
     /// (`dpkg`, `apk`, `rpm-sqlite` …).
     PackageDatabase(String),
+    /// A key, token or password.
+    Secret(SecretEvidence),
+}
+
+/// A secret that a rule found. Its value is not here and cannot be made from what is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SecretEvidence {
+    /// Byte of the text at which the value starts.
+    pub offset: u64,
+    /// Line of the value, counted from 1; `None` in binaries.
+    pub line: Option<u64>,
+    /// Id of the rule that found it.
+    pub rule: String,
+    /// What people may see of it: at most its first four characters, and its length.
+    pub redacted: String,
+    /// Keyed hash of the value: the same secret has the same one wherever it stands, and
+    /// without the key, which stays with the installation, no guess can be tried against it.
+    pub fingerprint: String,
+}
+
+/// A secret in what an image says about itself: environment, labels, history, commands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ConfigSecret {
+    /// Where, for people: ``environment variable `DB_PASSWORD` ``.
+    pub place: String,
+    /// The layer the place belongs to: that of a history line that made one.
+    pub layer: Option<u32>,
+    /// The secret.
+    pub secret: SecretEvidence,
 }
 
 /// The files one OS package installed, from the package manager's own record.
@@ -178,6 +207,8 @@ pub struct ImageEvidence {
     pub items: Vec<TracedItem>,
     /// Files of the final view's OS packages, sorted by path: file and package name.
     pub owned_files: Vec<(OwnedFile, String)>,
+    /// Secrets in the image's configuration.
+    pub config_secrets: Vec<ConfigSecret>,
     /// Everything that went wrong, with layer numbers.
     pub problems: Vec<Problem>,
 }

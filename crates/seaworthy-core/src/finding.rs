@@ -208,6 +208,59 @@ pub struct VulnerabilityDetail {
 pub enum Detail {
     /// A known vulnerability in a package.
     Vulnerability(Box<VulnerabilityDetail>),
+    /// A key, token or password that should not be in the image.
+    Secret(Box<SecretDetail>),
+}
+
+impl Detail {
+    /// The vulnerability, where it is one.
+    pub fn vulnerability(&self) -> Option<&VulnerabilityDetail> {
+        match self {
+            Detail::Vulnerability(detail) => Some(detail),
+            Detail::Secret(_) => None,
+        }
+    }
+}
+
+/// Who can see a secret of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretState {
+    /// It is in the final root filesystem.
+    Visible,
+    /// Every file that holds it was removed or overwritten, but the layer that brought it is
+    /// still part of the image, and whoever pulls the image has it.
+    Buried,
+    /// Only the image's configuration holds it: environment, labels, history, commands.
+    Configuration,
+}
+
+impl SecretState {
+    /// The kebab-case word of documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SecretState::Visible => "visible",
+            SecretState::Buried => "buried",
+            SecretState::Configuration => "configuration",
+        }
+    }
+}
+
+/// What is particular to a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretDetail {
+    /// What it is, in a few words.
+    pub summary: String,
+    /// What people may see of it: at most its first four characters, and its length.
+    pub redacted: String,
+    /// Keyed hash of the value; differs between installations.
+    pub secret: String,
+    /// Who can see it.
+    pub state: SecretState,
+    /// Where to revoke it.
+    pub revoke: String,
+    /// In how many places it stands.
+    pub places: u64,
 }
 
 /// Something found, and what it means. One type for every source: layer, host, kernel.

@@ -24,12 +24,12 @@ mod severity;
 pub use digest::{Digest, DigestAlgorithm, DigestError};
 pub use distro::Distro;
 pub use evidence::{
-    EvidenceItem, FileEvidence, ImageEvidence, LayerEvidence, LayerInfo, LayerStats, OwnedFile,
-    OwnedFiles, PathSet, TracedItem,
+    ConfigSecret, EvidenceItem, FileEvidence, ImageEvidence, LayerEvidence, LayerInfo, LayerStats,
+    OwnedFile, OwnedFiles, PathSet, SecretEvidence, TracedItem,
 };
 pub use finding::{
     Certainty, CvssScore, Detail, Epss, Finding, FindingEvidence, Fingerprint, FixStatus, Kev,
-    Location, MatchTrace, Remediation, Subject, VulnerabilityDetail,
+    Location, MatchTrace, Remediation, SecretDetail, SecretState, Subject, VulnerabilityDetail,
 };
 pub use gap::{CoverageGap, GapKind};
 pub use package::{Package, PackageRole, PackageType, SourcePackage};

@@ -20,6 +20,15 @@ pub enum EngineError {
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,
     },
+    /// Secrets could not be looked for.
+    #[error("{message}")]
+    Secrets {
+        /// What was tried.
+        message: String,
+        /// What was said.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The layers could not be examined.
     #[error("cannot examine the image")]
     Scan(#[source] seaworthy_image::LayerError),
@@ -31,7 +40,7 @@ impl EngineError {
         match self {
             EngineError::Image(error) => error.hint.as_deref(),
             EngineError::Database { hint, .. } => Some(hint),
-            EngineError::Cancelled | EngineError::Scan(_) => None,
+            EngineError::Cancelled | EngineError::Secrets { .. } | EngineError::Scan(_) => None,
         }
     }
 

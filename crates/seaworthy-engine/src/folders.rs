@@ -43,6 +43,11 @@ impl Folders {
         self.data.as_ref().map(|data| data.join("db"))
     }
 
+    /// The key of fingerprints of secrets.
+    pub fn secret_key(&self) -> Option<PathBuf> {
+        self.data.as_ref().map(|data| data.join("secret.key"))
+    }
+
     /// Where layer evidence is cached.
     pub fn evidence(&self) -> Option<PathBuf> {
         self.cache.as_ref().map(|cache| cache.join("evidence"))

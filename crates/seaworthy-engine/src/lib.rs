@@ -13,6 +13,7 @@ mod folders;
 mod knowledge;
 mod observe;
 mod scan;
+mod secrets;
 mod supported;
 
 pub use cache::{CacheChoice, DEFAULT_CACHE_BYTES, open_cache};
@@ -21,11 +22,13 @@ pub use folders::Folders;
 pub use knowledge::{DatabaseChoice, Knowledge, open_database};
 pub use observe::{Observer, Silent, Stage};
 pub use scan::{ScanRequest, inventory, inventory_of, scan, scan_opened};
+pub use secrets::{SecretRule, SecretsChoice, secret_rules};
 pub use supported::{SupportGroup, SupportRow, supported};
 
 pub use seaworthy_image::{Cancel, Limits};
 pub use seaworthy_report::{Inventory, Report};
 pub use seaworthy_scan::{EvidenceCache, MemoryLayer};
+pub use seaworthy_secrets::redact::FingerprintKey;
 
 /// Version of the program, as reports name it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

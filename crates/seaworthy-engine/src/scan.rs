@@ -3,14 +3,16 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use seaworthy_advisory::{ecosystems, match_image};
-use seaworthy_core::{ImageEvidence, Problem};
+use seaworthy_core::{ImageEvidence, Problem, ProblemKind};
 use seaworthy_image::{Cancel, Image, Limits, OpenOptions, WalkContext, open_image};
 use seaworthy_policy::{Policy, evaluate};
 use seaworthy_report::{Inventory, Report, ReportParts, Suppressed, Timings, image_of};
 use seaworthy_scan::{AnalyzerSet, scan_image};
+use seaworthy_secrets::findings::{SecretFindings, findings};
 
 use crate::cache::{CacheChoice, open_cache};
 use crate::knowledge::{DatabaseChoice, Knowledge, open_database};
+use crate::secrets::{SecretsChoice, open_secrets};
 use crate::{EngineError, Observer, Stage, VERSION};
 
 /// All that a scan depends on.
@@ -26,6 +28,8 @@ pub struct ScanRequest {
     pub database: DatabaseChoice,
     /// Whether layer evidence is kept.
     pub cache: CacheChoice,
+    /// Whether secrets are looked for.
+    pub secrets: SecretsChoice,
     /// What an image has to be like.
     pub policy: Policy,
     /// Threads that read layers, at least 1.
@@ -116,6 +120,8 @@ pub fn inventory_of(
 
 struct Read {
     evidence: ImageEvidence,
+    /// The secrets in it.
+    secrets: SecretFindings,
     /// Of the image, the cache and the layers together.
     problems: Vec<Problem>,
     cached_layers: usize,
@@ -147,22 +153,30 @@ fn read(
         layers: image.layers.len(),
         bytes_seen: ctx.bytes_seen.clone(),
     });
-    let (cache, notice) = open_cache(&request.cache);
-    let scanned = scan_image(
-        image,
-        &AnalyzerSet::builtin(),
-        cache.as_ref(),
-        ctx,
-        request.threads,
-    )?;
+    let secrets = open_secrets(&request.secrets)?;
+    let (cache, notice) = match secrets.is_lasting {
+        true => open_cache(&request.cache),
+        false => (None, None),
+    };
+    let mut analyzers = AnalyzerSet::builtin();
+    if let Some(scanner) = &secrets.scanner {
+        analyzers = analyzers.with_secrets(scanner.clone());
+    }
+    let scanned = scan_image(image, &analyzers, cache.as_ref(), ctx, request.threads)?;
     let mut problems = image.problems.clone();
     problems.extend(scanned.evidence.problems.iter().cloned());
     // Layers sort by number, and what belongs to none comes first: the same order always.
     problems.sort();
     problems.dedup();
     problems.extend(notice);
+    problems.extend(secrets.notice);
+    let secrets = secrets
+        .scanner
+        .map(|scanner| findings(&scanned.evidence, scanner.rules()))
+        .unwrap_or_default();
     Ok(Read {
         evidence: scanned.evidence,
+        secrets,
         problems,
         cached_layers: scanned.cached_layers,
     })
@@ -184,10 +198,14 @@ fn judge(
         cached_layers: read.cached_layers,
     });
     let matched = match_image(&knowledge.database, &read.evidence, request.now.as_second());
+    let mut findings = matched.findings;
+    findings.extend(read.secrets.findings);
+    let mut problems = read.problems;
+    problems.extend(published_secrets(read.secrets.in_os_packages));
     let verdict = evaluate(
-        &matched.findings,
+        &findings,
         &matched.gaps,
-        &read.problems,
+        &problems,
         &request.policy,
         request.now,
     );
@@ -206,7 +224,7 @@ fn judge(
         image: image_of(identity(&image), &read.evidence),
         evidence: &read.evidence,
         database: knowledge.description,
-        findings: matched.findings,
+        findings,
         gaps: &matched.gaps,
         suppressed: matched
             .suppressed
@@ -218,7 +236,7 @@ fn judge(
                 examples: left.examples,
             })
             .collect(),
-        problems: &read.problems,
+        problems: &problems,
         policy: &request.policy,
         verdict: &verdict,
         compare: &compare,
@@ -226,6 +244,15 @@ fn judge(
     });
     observer.stage(Stage::Done);
     Ok(report)
+}
+
+/// Says how many secrets are in what distributions publish.
+fn published_secrets(count: u64) -> Option<Problem> {
+    let noun = if count == 1 { "secret" } else { "secrets" };
+    let message = format!(
+        "{count} {noun} in files of OS packages not reported: everybody can download those"
+    );
+    (count > 0).then(|| Problem::new(ProblemKind::Notice, message))
 }
 
 /// Orders two versions of a package type; `None` where the order is unknown.

@@ -45,6 +45,13 @@ pub fn supported() -> Vec<SupportGroup> {
                 .collect(),
         },
         SupportGroup {
+            title: "Content of files in images",
+            rows: seaworthy_scan::content::ANALYZERS
+                .iter()
+                .map(|analyzer| row(analyzer.meta.id, analyzer.meta.summary))
+                .collect(),
+        },
+        SupportGroup {
             title: "Advisories",
             rows: ECOSYSTEMS
                 .iter()

@@ -320,18 +320,22 @@ enum Fault {
 
 /// What would be wrong with the finding if it were certain.
 fn fault(finding: &Finding, policy: &Policy) -> Option<Fault> {
-    let Detail::Vulnerability(detail) = &finding.detail;
+    let (is_fixable, is_exploited) = match &finding.detail {
+        Detail::Vulnerability(detail) => (detail.fixed.is_some(), detail.kev.is_some()),
+        // Whoever built the image can take a secret out of it.
+        Detail::Secret(_) => (true, false),
+    };
     // A flaw that nobody has rated passes, since a threshold can't speak of it. But where
     // it is not even certain that it is there, both unknowns together are worth a word.
     let severity = match (finding.severity, finding.certainty) {
         (Severity::Unknown, Certainty::Unverified) => Severity::Critical,
         (severity, _) => severity,
     };
-    let counts = policy.fail_on_unfixed || detail.fixed.is_some();
+    let counts = policy.fail_on_unfixed || is_fixable;
     if policy.fail_on.is_some_and(|limit| severity >= limit) && counts {
         return Some(Fault::Severe);
     }
-    if policy.fail_on_known_exploited && detail.kev.is_some() {
+    if policy.fail_on_known_exploited && is_exploited {
         return Some(Fault::Exploited);
     }
     None
@@ -394,7 +398,9 @@ mod tests {
     }
 
     fn detail(finding: &mut Finding) -> &mut VulnerabilityDetail {
-        let Detail::Vulnerability(detail) = &mut finding.detail;
+        let Detail::Vulnerability(detail) = &mut finding.detail else {
+            panic!("no vulnerability")
+        };
         detail
     }
 

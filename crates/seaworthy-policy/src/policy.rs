@@ -43,7 +43,8 @@ impl Default for Policy {
 /// One exception: findings that are known, judged by a person, and set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignore {
-    /// A vulnerability's id or one of its aliases, a rule's id, or a finding's fingerprint.
+    /// A vulnerability's id or one of its aliases, a rule's id, a finding's fingerprint, or the
+    /// keyed hash of a secret.
     pub id: String,
     /// Only in this package, by its name, its source package's name or its purl.
     pub package: Option<String>,
@@ -70,18 +71,23 @@ impl Ignore {
 
     fn id_covers(&self, finding: &Finding) -> bool {
         let same = |id: &str| id.eq_ignore_ascii_case(&self.id);
-        let Detail::Vulnerability(detail) = &finding.detail;
         same(finding.rule.as_str())
             || same(finding.fingerprint.as_str())
-            || same(&detail.id)
-            || detail.aliases.iter().any(|alias| same(alias))
+            || match &finding.detail {
+                Detail::Vulnerability(detail) => {
+                    same(&detail.id) || detail.aliases.iter().any(|alias| same(alias))
+                }
+                Detail::Secret(detail) => same(&detail.secret),
+            }
     }
 
     fn package_covers(&self, finding: &Finding) -> bool {
         let Some(wanted) = self.package.as_deref() else {
             return true;
         };
-        let Detail::Vulnerability(detail) = &finding.detail;
+        let Detail::Vulnerability(detail) = &finding.detail else {
+            return false;
+        };
         let purl = match &finding.subject {
             seaworthy_core::Subject::Package { purl } => Some(purl.as_str()),
             _ => None,

@@ -202,6 +202,7 @@ fn count(findings: &[Finding]) -> Counts {
         let fixable = u64::from(flaw.is_some_and(|flaw| flaw.fixed.is_some()));
         counts.total += 1;
         counts.fixable += fixable;
+        counts.secrets += u64::from(finding.secret().is_some());
         counts.known_exploited += u64::from(flaw.is_some_and(|flaw| flaw.kev.is_some()));
         counts.unverified += u64::from(finding.certainty == crate::Certainty::Unverified);
         if let Some(count) = by_severity.get_mut(&std::cmp::Reverse(finding.severity)) {

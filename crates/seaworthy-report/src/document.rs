@@ -7,7 +7,7 @@ use crate::{Action, Finding, Severity};
 
 /// Version of the document: the major number changes when a reader of the old one could
 /// misread the new one, the minor one when fields are added.
-pub const SCHEMA_VERSION: &str = "1.0";
+pub const SCHEMA_VERSION: &str = "1.1";
 
 /// The report of one scan: what was looked at, what was found, what that means.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -225,6 +225,9 @@ pub struct Counts {
     pub unverified: u64,
     /// How many are ignored by an exception.
     pub ignored: u64,
+    /// Of those that are not ignored, how many are secrets.
+    #[serde(default)]
+    pub secrets: u64,
 }
 
 /// How many findings have one severity.

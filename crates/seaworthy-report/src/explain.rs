@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use crate::table::Pen;
 use crate::text::{pad, printable};
-use crate::{Finding, Judgement, RenderOptions, Report};
+use crate::{Finding, Judgement, RenderOptions, Report, Secret, SecretState, Vulnerability};
 
-/// Writes the reasons of every finding that `id` names: a vulnerability's id or alias, or
-/// a fingerprint (or its first 8 digits and more). Returns how many there were.
+/// Writes the reasons of every finding that `id` names: a vulnerability's id or alias, the
+/// rule of a secret, or a fingerprint (or its first 8 digits and more). Returns how many there
+/// were.
 ///
 /// # Errors
 ///
@@ -47,6 +48,9 @@ fn is_named(finding: &Finding, id: &str) -> bool {
             .get(..id.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(id));
     by_fingerprint
+        || finding
+            .secret()
+            .is_some_and(|secret| same(&finding.rule) || same(&secret.secret))
         || finding.vulnerability().is_some_and(|flaw| {
             same(&flaw.id)
                 || flaw.aliases.iter().any(|alias| same(alias))
@@ -68,9 +72,77 @@ fn write_finding(
         "{}",
         pen.paint(crate::table::BOLD, &printable(&finding.title))
     )?;
-    let Some(flaw) = finding.vulnerability() else {
-        return Ok(());
+    match (finding.vulnerability(), finding.secret()) {
+        (Some(flaw), _) => flaw_facts(flaw, finding, &line, out)?,
+        (None, Some(secret)) => secret_facts(secret, finding, &line, out)?,
+        (None, None) => {}
+    }
+    places(finding, report, &line, out)?;
+    for trace in finding.vulnerability().map_or(&[][..], |flaw| &flaw.traces) {
+        line(
+            "record",
+            &format!("{} in {}", trace.record, trace.shard),
+            out,
+        )?;
+        line("looked up", &trace.looked_up, out)?;
+        line("range", &trace.range, out)?;
+        line("comparison", &trace.comparison, out)?;
+    }
+    line("fix", &fix_words(finding), out)?;
+    if let Some(command) = finding
+        .remediation
+        .as_ref()
+        .and_then(|what| what.command.as_ref())
+    {
+        line("command", command, out)?;
+    }
+    line("policy", &policy_words(finding), out)?;
+    for reference in finding.references.iter().take(8) {
+        line("read more", reference, out)?;
+    }
+    line("fingerprint", &finding.fingerprint, out)
+}
+
+/// Writes a label and a text.
+type Line<'a> = &'a dyn Fn(&str, &str, &mut dyn Write) -> io::Result<()>;
+
+fn secret_facts(
+    secret: &Secret,
+    finding: &Finding,
+    line: Line<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    line(
+        "rule",
+        &format!("{}: {}", finding.rule, secret.summary),
+        out,
+    )?;
+    line("value", &secret.redacted, out)?;
+    line(
+        "severity",
+        &format!(
+            "{}, by {}",
+            finding.severity.as_str(),
+            finding.severity_origin
+        ),
+        out,
+    )?;
+    let state = match secret.state {
+        SecretState::Visible => "visible in the final image",
+        SecretState::Buried => "buried: removed by a later layer, but still part of the image",
+        SecretState::Configuration => "in the image's configuration, which anyone can inspect",
     };
+    line("state", state, out)?;
+    line("revoke at", &secret.revoke, out)?;
+    line("same secret", &secret.secret, out)
+}
+
+fn flaw_facts(
+    flaw: &Vulnerability,
+    finding: &Finding,
+    line: Line<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     if !flaw.aliases.is_empty() {
         line("also called", &flaw.aliases.join(", "), out)?;
     }
@@ -123,6 +195,15 @@ fn write_finding(
             out,
         )?;
     }
+    Ok(())
+}
+
+fn places(
+    finding: &Finding,
+    report: &Report,
+    line: Line<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     for evidence in &finding.evidence {
         let Some(place) = &evidence.location else {
             line("seen", &evidence.note, out)?;
@@ -144,29 +225,7 @@ fn write_finding(
             line("made by", created_by, out)?;
         }
     }
-    for trace in &flaw.traces {
-        line(
-            "record",
-            &format!("{} in {}", trace.record, trace.shard),
-            out,
-        )?;
-        line("looked up", &trace.looked_up, out)?;
-        line("range", &trace.range, out)?;
-        line("comparison", &trace.comparison, out)?;
-    }
-    line("fix", &fix_words(finding), out)?;
-    if let Some(command) = finding
-        .remediation
-        .as_ref()
-        .and_then(|what| what.command.as_ref())
-    {
-        line("command", command, out)?;
-    }
-    line("policy", &policy_words(finding), out)?;
-    for reference in finding.references.iter().take(8) {
-        line("read more", reference, out)?;
-    }
-    line("fingerprint", &finding.fingerprint, out)
+    Ok(())
 }
 
 fn fix_words(finding: &Finding) -> String {

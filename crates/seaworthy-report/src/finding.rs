@@ -113,6 +113,49 @@ pub enum Subject {
 pub enum Detail {
     /// A known vulnerability in a package.
     Vulnerability(Box<Vulnerability>),
+    /// A key, token or password that should not be in the image.
+    Secret(Box<Secret>),
+}
+
+/// A key, token or password in the image. Its value is nowhere in the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Secret {
+    /// What it is.
+    pub summary: String,
+    /// What people may see of it: at most its first four characters, and its length.
+    pub redacted: String,
+    /// Keyed hash of the value: the same for the same secret, in reports of the same
+    /// installation.
+    pub secret: String,
+    /// Who can see it.
+    pub state: SecretState,
+    /// Where to revoke it.
+    pub revoke: String,
+    /// In how many places it stands; `evidence` names the first of them.
+    pub places: u64,
+}
+
+/// Who can see a secret of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretState {
+    /// It is in the final root filesystem.
+    Visible,
+    /// Later layers removed every file that holds it, but a layer of the image still has it.
+    Buried,
+    /// Only the configuration holds it: environment, labels, history, commands.
+    Configuration,
+}
+
+impl SecretState {
+    /// The kebab-case word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SecretState::Visible => "visible",
+            SecretState::Buried => "buried",
+            SecretState::Configuration => "configuration",
+        }
+    }
 }
 
 /// A known vulnerability in a package.
@@ -267,8 +310,18 @@ impl Severity {
 impl Finding {
     /// The vulnerability, where it is one.
     pub fn vulnerability(&self) -> Option<&Vulnerability> {
-        let Detail::Vulnerability(vulnerability) = &self.detail;
-        Some(vulnerability)
+        match &self.detail {
+            Detail::Vulnerability(vulnerability) => Some(vulnerability),
+            Detail::Secret(_) => None,
+        }
+    }
+
+    /// The secret, where it is one.
+    pub fn secret(&self) -> Option<&Secret> {
+        match &self.detail {
+            Detail::Secret(secret) => Some(secret),
+            Detail::Vulnerability(_) => None,
+        }
     }
 
     /// Whether an exception sets it aside.
@@ -330,6 +383,24 @@ impl From<core::Detail> for Detail {
             core::Detail::Vulnerability(detail) => {
                 Detail::Vulnerability(Box::new((*detail).into()))
             }
+            core::Detail::Secret(detail) => Detail::Secret(Box::new((*detail).into())),
+        }
+    }
+}
+
+impl From<core::SecretDetail> for Secret {
+    fn from(detail: core::SecretDetail) -> Secret {
+        Secret {
+            summary: detail.summary,
+            redacted: detail.redacted,
+            secret: detail.secret,
+            state: match detail.state {
+                core::SecretState::Visible => SecretState::Visible,
+                core::SecretState::Buried => SecretState::Buried,
+                core::SecretState::Configuration => SecretState::Configuration,
+            },
+            revoke: detail.revoke,
+            places: detail.places,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! What an analyzer is: a row that says what it wants to see and how it reads it.
 
+use std::sync::Arc;
+
 use seaworthy_core::{EvidenceItem, ImagePath, Meta, Problem, ProblemKind};
 use seaworthy_image::EntryMeta;
+use seaworthy_secrets::scanner::SecretScanner;
 
 /// One row of the list of analyzers. Everything about it is in the row: the compiled
 /// interest, help texts, support tables and cache keys are derived.
@@ -46,8 +49,18 @@ pub enum Reader {
         /// [`MAX_OVERLAP`]: what it looks for is not cut at a border if it is shorter.
         overlap: usize,
         /// Begins with a file.
-        start: fn(&FileMeta<'_>) -> Box<dyn StreamReader>,
+        start: fn(&FileMeta<'_>, &Tools) -> Box<dyn StreamReader>,
     },
+}
+
+/// What readers need that is made when the program runs: compiled rules, keys. Rows are plain
+/// data known when the program is built, so that tables can be derived from them; what has
+/// state belongs to the [`crate::AnalyzerSet`], which lends it to each reader, instead of to a
+/// global that two scans of one process would have to share.
+#[derive(Clone, Default)]
+pub struct Tools {
+    /// Finds secrets; `None` where nobody wants them looked for.
+    pub secrets: Option<Arc<SecretScanner>>,
 }
 
 /// The largest overlap of windows, in bytes; a greater wish is cut to it.

@@ -133,16 +133,21 @@ impl<'a> View<'a> {
             let (file, package) = owned.get(place)?;
             (file.path.as_str() == path).then(|| package.clone())
         };
+        let owner = |path: &ImagePath| {
+            owner_of(path.as_str()).or_else(|| owner_of(&merged_usr_alias(path.as_str())?))
+        };
         let mut items = self.removed;
+        for item in &mut items {
+            // A package that was upgraded rewrote its files: what they said is its own too.
+            item.owner = owner(&item.path);
+        }
         for (path, lives) in self.live {
-            let mut owner: Option<Option<String>> = None;
+            let mut known: Option<Option<String>> = None;
             for live in lives {
                 if matches!(live.item, EvidenceItem::OwnedFiles(_)) {
                     continue;
                 }
-                let owner = owner.get_or_insert_with(|| {
-                    owner_of(path.as_str()).or_else(|| owner_of(&merged_usr_alias(path.as_str())?))
-                });
+                let owner = known.get_or_insert_with(|| owner(path));
                 items.push(TracedItem {
                     path: path.clone(),
                     item: live.item.clone(),

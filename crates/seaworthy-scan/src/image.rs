@@ -10,7 +10,7 @@ use seaworthy_core::{Digest, ImageEvidence, LayerEvidence, Problem, ProblemKind}
 use seaworthy_image::{Image, Layer, LayerError, WalkContext};
 
 use crate::layer::scan_layer_checked;
-use crate::{AnalyzerSet, EvidenceCache, coalesce};
+use crate::{AnalyzerSet, EvidenceCache, coalesce, content};
 
 /// What the scan of an image gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,12 +116,9 @@ pub fn scan_image(
     let Some(results) = results.into_iter().collect::<Option<Vec<_>>>() else {
         return Err(LayerError::Cancelled);
     };
-    let history = image.config.layer_history(layers.len());
-    let created_by: Vec<Option<String>> = history
-        .into_iter()
-        .map(|line| line.and_then(|line| line.created_by.clone()))
-        .collect();
-    let mut evidence = coalesce(&results, &created_by);
+    let config = content::config::read(&image.config, layers.len(), analyzers.tools());
+    let mut evidence = coalesce(&results, &config.created_by);
+    evidence.config_secrets = config.secrets;
     evidence.problems.extend(image.problems.iter().cloned());
     let mut notices = std::mem::take(&mut *lock(&notices));
     notices.sort_unstable();

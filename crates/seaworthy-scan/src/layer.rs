@@ -429,6 +429,9 @@ fn size_of_item(item: &EvidenceItem) -> usize {
             .iter()
             .map(|file| 64 + file.path.as_str().len() + file.digest.as_ref().map_or(0, |d| d.len()))
             .sum(),
+        EvidenceItem::Secret(secret) => {
+            secret.rule.len() + secret.redacted.len() + secret.fingerprint.len()
+        }
         EvidenceItem::Distro(_) | EvidenceItem::PackageDatabase(_) => 0,
     };
     size_of::<EvidenceItem>() + text

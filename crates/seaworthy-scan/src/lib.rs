@@ -7,13 +7,14 @@
 //! is not decided here.
 //!
 //! To add an analyzer, write one file that exports an [`Analyzer`] and add one line to
-//! [`catalogers::ANALYZERS`].
+//! [`catalogers::ANALYZERS`], or to [`content::ANALYZERS`] for what looks at every file.
 
 mod analyzer;
 mod bytes;
 pub mod cache;
 pub mod catalogers;
 mod coalesce;
+pub mod content;
 mod image;
 mod interest;
 mod layer;
@@ -22,7 +23,7 @@ mod problems;
 mod read;
 mod set;
 
-pub use analyzer::{Analyzer, FileMeta, Interest, MAX_OVERLAP, Reader, Sink, StreamReader};
+pub use analyzer::{Analyzer, FileMeta, Interest, MAX_OVERLAP, Reader, Sink, StreamReader, Tools};
 pub use cache::{CacheError, CacheStatus, EvidenceCache};
 pub use coalesce::{coalesce, merged_usr_alias};
 pub use image::{ScannedImage, scan_image};

@@ -128,7 +128,9 @@ impl Content<'_, '_> {
                     }
                 }
                 Reader::Stream { overlap, start } => {
-                    let reader = guarded(&mut sink, analyzer.meta.id, |_| start(meta));
+                    let reader = guarded(&mut sink, analyzer.meta.id, |_| {
+                        start(meta, self.analyzers.tools())
+                    });
                     streams.extend(reader.map(|reader| Stream {
                         place,
                         id: analyzer.meta.id,

@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use seaworthy_core::PathSet;
+use seaworthy_secrets::scanner::SecretScanner;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::interest::{AnalyzerIndex, InterestSet};
-use crate::{Analyzer, Interest, Reader, catalogers};
+use crate::{Analyzer, Interest, Reader, Tools, catalogers, content};
 
 /// Raised whenever the pass itself, and no analyzer, gives another result for the same
 /// layer, or the shape of the evidence changes.
@@ -10,33 +13,55 @@ const PASS_REVISION: u32 = 1;
 
 /// A list of analyzers, compiled.
 pub struct AnalyzerSet {
-    analyzers: &'static [Analyzer],
+    analyzers: Vec<Analyzer>,
     interests: InterestSet,
+    tools: Tools,
     revision_key: u64,
 }
 
 impl AnalyzerSet {
     /// Compiles a list.
-    pub fn new(analyzers: &'static [Analyzer]) -> AnalyzerSet {
-        AnalyzerSet {
-            analyzers,
-            interests: InterestSet::new(analyzers),
-            revision_key: revision_key(analyzers),
-        }
+    pub fn new(analyzers: &[Analyzer]) -> AnalyzerSet {
+        AnalyzerSet::with_tools(analyzers.to_vec(), Tools::default())
     }
 
-    /// All analyzers this program has.
+    /// All catalogers this program has.
     pub fn builtin() -> AnalyzerSet {
         AnalyzerSet::new(catalogers::ANALYZERS)
     }
 
+    /// The same set, looking for secrets too.
+    #[must_use]
+    pub fn with_secrets(self, scanner: Arc<SecretScanner>) -> AnalyzerSet {
+        let mut analyzers = self.analyzers;
+        analyzers.push(content::secrets::ANALYZER);
+        let tools = Tools {
+            secrets: Some(scanner),
+        };
+        AnalyzerSet::with_tools(analyzers, tools)
+    }
+
+    fn with_tools(analyzers: Vec<Analyzer>, tools: Tools) -> AnalyzerSet {
+        AnalyzerSet {
+            interests: InterestSet::new(&analyzers),
+            revision_key: revision_key(&analyzers, &tools),
+            analyzers,
+            tools,
+        }
+    }
+
     /// The rows, for help and support tables.
-    pub fn analyzers(&self) -> &'static [Analyzer] {
-        self.analyzers
+    pub fn analyzers(&self) -> &[Analyzer] {
+        &self.analyzers
+    }
+
+    /// What readers need beside their file.
+    pub fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     /// A number that differs when this set can see something else in the same layer: it
-    /// covers ids, revisions, interests and caps, whatever their order.
+    /// covers ids, revisions, interests and caps, whatever their order, and the tools.
     pub fn revision_key(&self) -> u64 {
         self.revision_key
     }
@@ -57,12 +82,12 @@ impl AnalyzerSet {
         &self.interests
     }
 
-    pub(crate) fn get(&self, index: AnalyzerIndex) -> Option<&'static Analyzer> {
+    pub(crate) fn get(&self, index: AnalyzerIndex) -> Option<&Analyzer> {
         self.analyzers.get(usize::from(index))
     }
 }
 
-fn revision_key(analyzers: &[Analyzer]) -> u64 {
+fn revision_key(analyzers: &[Analyzer], tools: &Tools) -> u64 {
     let mut rows: Vec<String> = analyzers
         .iter()
         .map(|analyzer| {
@@ -85,6 +110,9 @@ fn revision_key(analyzers: &[Analyzer]) -> u64 {
     for row in rows {
         hasher.update(row.as_bytes());
     }
+    if let Some(scanner) = &tools.secrets {
+        hasher.update(&scanner.revision().to_le_bytes());
+    }
     hasher.digest()
 }
 
@@ -97,7 +125,7 @@ mod tests {
     #[test]
     fn every_row_describes_itself_under_its_own_id() {
         let mut ids = BTreeSet::new();
-        for analyzer in catalogers::ANALYZERS {
+        for analyzer in catalogers::ANALYZERS.iter().chain(content::ANALYZERS) {
             let meta = analyzer.meta;
             assert!(ids.insert(meta.id), "two analyzers are called {}", meta.id);
             assert!(
@@ -124,10 +152,10 @@ mod tests {
     #[test]
     fn the_key_changes_with_a_revision_and_not_with_the_order() {
         let mut rows = catalogers::ANALYZERS.to_vec();
-        let key = revision_key(&rows);
+        let key = revision_key(&rows, &Tools::default());
         rows.reverse();
-        assert_eq!(revision_key(&rows), key);
+        assert_eq!(revision_key(&rows, &Tools::default()), key);
         rows[0].meta.revision += 1;
-        assert_ne!(revision_key(&rows), key);
+        assert_ne!(revision_key(&rows, &Tools::default()), key);
     }
 }

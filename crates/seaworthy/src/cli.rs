@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{cache, completions, db, demo, explain, formats, man, packages, scan};
+use crate::commands::{cache, completions, db, demo, explain, formats, man, packages, rules, scan};
 
 /// What every help page ends with: scripts live by it.
 pub const EXIT_STATUS: &str = "\
@@ -77,6 +77,7 @@ pub enum Command {
     Db(db::DbArgs),
     Cache(cache::CacheArgs),
     Formats(formats::FormatsArgs),
+    Rules(rules::RulesArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }

@@ -6,7 +6,9 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use seaworthy_core::{GapKind, Platform, ProblemKind, Severity};
-use seaworthy_engine::{CacheChoice, DEFAULT_CACHE_BYTES, DatabaseChoice, Limits, ScanRequest};
+use seaworthy_engine::{
+    CacheChoice, DEFAULT_CACHE_BYTES, DatabaseChoice, Limits, ScanRequest, SecretsChoice,
+};
 use seaworthy_image::OpenOptions;
 use seaworthy_image::engine::EngineAccess;
 use seaworthy_policy::{Policy, parse_word, words_of};
@@ -166,6 +168,9 @@ pub struct ScanOptions {
     /// Judge by the small set of advisories built into the program
     #[arg(long, conflicts_with = "db", help_heading = "Advisories")]
     builtin: bool,
+    /// Look for no secrets: files, environment and history are not searched
+    #[arg(long, help_heading = "Image")]
+    no_secrets: bool,
     /// Neither use nor keep what is known of layers
     #[arg(long, help_heading = "Speed")]
     no_cache: bool,
@@ -246,6 +251,11 @@ impl ScanOptions {
             limits: self.limits.limits(),
             database: database_choice(self.db.as_deref(), self.builtin, session),
             cache: self.cache(session),
+            secrets: match session.folders.secret_key() {
+                _ if self.no_secrets => SecretsChoice::Off,
+                Some(path) => SecretsChoice::KeyAt(path),
+                None => SecretsChoice::KeyOnce,
+            },
             policy,
             threads: self.threads.map_or_else(
                 || std::thread::available_parallelism().map_or(1, usize::from),

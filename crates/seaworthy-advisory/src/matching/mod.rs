@@ -203,10 +203,9 @@ pub fn match_image(db: &AdvisoryDb, evidence: &ImageEvidence, now_unix: i64) -> 
         );
     }
     findings.sort_by(|a: &Finding, b: &Finding| {
-        let id = |finding: &Finding| match &finding.detail {
-            seaworthy_core::Detail::Vulnerability(detail) => {
-                (detail.package.clone(), detail.id.clone())
-            }
+        let id = |finding: &Finding| {
+            let detail = finding.detail.vulnerability();
+            detail.map(|detail| (detail.package.clone(), detail.id.clone()))
         };
         b.severity
             .cmp(&a.severity)

@@ -65,7 +65,9 @@ fn deb(name: &str, version: &str, source: Option<(&str, Option<&str>)>) -> Packa
 }
 
 fn detail(finding: &Finding) -> &VulnerabilityDetail {
-    let Detail::Vulnerability(detail) = &finding.detail;
+    let Detail::Vulnerability(detail) = &finding.detail else {
+        panic!("no vulnerability: {finding:?}")
+    };
     detail
 }
 

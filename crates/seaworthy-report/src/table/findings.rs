@@ -47,7 +47,7 @@ pub(super) fn write(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Resu
 /// Whether the policy wants the finding listed. What fails is listed whatever `show` says:
 /// a verdict must not rest on something unseen. What nobody has rated is listed as if it
 /// were medium: whole distributions publish no ratings, and their flaws are no trifles.
-fn is_listed(report: &Report, finding: &Finding) -> bool {
+pub(super) fn is_listed(report: &Report, finding: &Finding) -> bool {
     let weight = match finding.severity {
         Severity::Unknown => Severity::Medium,
         severity => severity,
@@ -197,15 +197,8 @@ fn write_row(
     pen: &Pen,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mark = match finding.judgement {
-        Judgement::Fails => pen.paint(RED, pen.glyph("✗", "x")),
-        Judgement::Undetermined => "?".to_owned(),
-        Judgement::Passes | Judgement::Ignored => pen.glyph("·", "-").to_owned(),
-    };
-    let severity = pen.paint(
-        severity_style(finding.severity),
-        &pad(finding.severity.as_str(), 10),
-    );
+    let mark = mark(finding, pen);
+    let severity = severity(finding, pen);
     let fix = match (&flaw.fixed, flaw.status) {
         (Some(fixed), _) => format!("{} {}", pen.glyph("→", "->"), printable(fixed)),
         (None, FixStatus::WillNotFix) => "will not be fixed".to_owned(),
@@ -259,6 +252,23 @@ fn write_row(
         format!("{}  {marks}", pad(&fix, room.min(28)))
     };
     writeln!(out, "  {mark} {severity} {id}  {tail}")
+}
+
+/// Whether the finding fails, in one column.
+pub(super) fn mark(finding: &Finding, pen: &Pen) -> String {
+    match finding.judgement {
+        Judgement::Fails => pen.paint(RED, pen.glyph("✗", "x")),
+        Judgement::Undetermined => "?".to_owned(),
+        Judgement::Passes | Judgement::Ignored => pen.glyph("·", "-").to_owned(),
+    }
+}
+
+/// The severity, in ten columns.
+pub(super) fn severity(finding: &Finding, pen: &Pen) -> String {
+    pen.paint(
+        severity_style(finding.severity),
+        &pad(finding.severity.as_str(), 10),
+    )
 }
 
 /// `2 high, 1 low`.

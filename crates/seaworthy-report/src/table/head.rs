@@ -134,6 +134,9 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
             marks.push(format!("{count} {word}"));
         }
     }
+    if totals.secrets > 0 {
+        marks.push(counted(totals.secrets, "secret"));
+    }
     if !marks.is_empty() {
         line("", &marks.join(dot), out)?;
     }

@@ -180,11 +180,15 @@ fn summary(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn next_step(report: &Report) -> Option<String> {
-    let first = report
-        .findings
-        .iter()
-        .filter(|finding| !finding.is_ignored())
-        .find_map(Finding::vulnerability);
+    let open = || {
+        report
+            .findings
+            .iter()
+            .filter(|finding| !finding.is_ignored())
+    };
+    let first = open()
+        .find_map(|finding| Some(finding.vulnerability()?.id.clone()))
+        .or_else(|| Some(open().next()?.fingerprint.chars().take(8).collect()));
     if report
         .gaps
         .iter()
@@ -196,12 +200,12 @@ fn next_step(report: &Report) -> Option<String> {
                 .to_owned(),
         );
     }
-    if let Some(flaw) = first {
+    if let Some(id) = first {
         if report.image.source == "memory" {
             // The demonstration image has no reference that could be scanned again.
             return Some(format!(
                 "`seaworthy demo --explain {}` tells why a finding is there",
-                printable(&flaw.id)
+                printable(&id)
             ));
         }
         let plain = |text: &str| {
@@ -213,7 +217,7 @@ fn next_step(report: &Report) -> Option<String> {
         let reference = if plain(reference) { reference } else { "REF" };
         return Some(format!(
             "`seaworthy explain {reference} {}` tells why a finding is there",
-            printable(&flaw.id)
+            printable(&id)
         ));
     }
     (report.verdict.outcome == Outcome::Incomplete).then(|| {

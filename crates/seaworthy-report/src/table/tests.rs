@@ -66,7 +66,9 @@ fn flaw(
 }
 
 fn detail(finding: &mut core::Finding) -> &mut core::VulnerabilityDetail {
-    let core::Detail::Vulnerability(detail) = &mut finding.detail;
+    let core::Detail::Vulnerability(detail) = &mut finding.detail else {
+        panic!("no vulnerability")
+    };
     detail
 }
 

@@ -80,6 +80,7 @@ fn texts(item: &EvidenceItem) -> Vec<&str> {
             .chain([owned.package.as_str()])
             .collect(),
         EvidenceItem::PackageDatabase(format) => vec![format],
+        EvidenceItem::Secret(secret) => vec![&secret.rule, &secret.redacted, &secret.fingerprint],
     }
 }
 

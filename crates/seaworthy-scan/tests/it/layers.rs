@@ -208,7 +208,7 @@ const STREAM: Analyzer = Analyzer {
     interest: Interest::Magic(&[b"\x7fELF"]),
     reader: Reader::Stream {
         overlap: NEEDLE.len() - 1,
-        start: |_| {
+        start: |_, _| {
             Box::new(Finder {
                 ends: Vec::new(),
                 windows: 0,
@@ -299,7 +299,7 @@ fn a_stream_that_has_seen_enough_gets_no_more() {
         interest: Interest::EveryRegularFile,
         reader: Reader::Stream {
             overlap: 0,
-            start: |_| Box::new(Early),
+            start: |_, _| Box::new(Early),
         },
     }];
     let layer = MemoryLayer::new()

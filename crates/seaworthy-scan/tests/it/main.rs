@@ -11,4 +11,5 @@ mod layers;
 mod python_node;
 mod rpm;
 mod rpm_hostile;
+mod secrets;
 mod support;

@@ -1,6 +1,8 @@
 use anyhow::Result;
 use clap::Args;
-use seaworthy_engine::{CacheChoice, DatabaseChoice, ScanRequest, scan_opened};
+use seaworthy_engine::{
+    CacheChoice, DatabaseChoice, FingerprintKey, ScanRequest, SecretsChoice, scan_opened,
+};
 
 use super::{explain, scan};
 use crate::demo;
@@ -11,7 +13,8 @@ use crate::session::Session;
 /// Scan a deliberately unfit image, made in memory: no Docker, no network.
 ///
 /// The image holds records of packages with well-known flaws, as real package managers
-/// write them; nothing in it can run. It is judged by the advisories built into the program.
+/// write them, and keys that open nothing; nothing in it can run. It is judged by the
+/// advisories built into the program.
 #[derive(Args)]
 #[command(after_long_help = crate::cli::EXIT_STATUS)]
 pub struct DemoArgs {
@@ -31,6 +34,8 @@ pub fn run(args: &DemoArgs, session: &Session) -> Result<u8> {
         limits: Default::default(),
         database: DatabaseChoice::Embedded,
         cache: CacheChoice::Off,
+        // There is nothing to guard in it, and so each run gives the same bytes.
+        secrets: SecretsChoice::Key(FingerprintKey::new([0; 32])),
         policy: args.policy.policy(session)?,
         threads: 1,
         now: session.now,

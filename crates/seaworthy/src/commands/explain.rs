@@ -12,7 +12,8 @@ use crate::session::Session;
 const EXAMPLES: &str = "\
 Examples:
   seaworthy explain debian:12 CVE-2022-0778     by CVE or any alias
-  seaworthy explain debian:12 3f2a90c1          by the first digits of a fingerprint";
+  seaworthy explain debian:12 3f2a90c1          by the first digits of a fingerprint
+  seaworthy explain myapp aws-access-key-id     by the rule of a secret";
 
 /// Tell why a finding is there: file, layer, record, range and comparison.
 ///
@@ -24,7 +25,7 @@ pub struct ExplainArgs {
     /// The image, as for `seaworthy scan`
     #[arg(value_name = "REF")]
     reference: String,
-    /// Id or alias of a vulnerability, or a fingerprint
+    /// Id or alias of a vulnerability, the rule of a secret, or a fingerprint
     #[arg(value_name = "ID")]
     id: String,
     #[command(flatten)]

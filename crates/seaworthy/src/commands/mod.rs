@@ -9,6 +9,7 @@ pub mod explain;
 pub mod formats;
 pub mod man;
 pub mod packages;
+pub mod rules;
 pub mod scan;
 
 use anyhow::Result;
@@ -30,6 +31,7 @@ pub fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Db(args) => db::run(&args, session),
         Command::Cache(args) => cache::run(&args, session),
         Command::Formats(args) => formats::run(&args, session),
+        Command::Rules(args) => rules::run(&args, session),
         Command::Completions(args) => completions::run(&args, session),
         Command::Man(args) => man::run(&args, session),
     }

@@ -13,6 +13,7 @@ pub const THREAT: Threat = Threat {
     summary: "a Go program built from a container runtime and libraries with known holes",
     created_by: "COPY --from=build /out/agent /usr/local/bin/agent",
     plant,
+    env: &[],
 };
 
 const GO_VERSION: &str = "go1.18";

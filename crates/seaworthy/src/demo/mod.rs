@@ -2,12 +2,14 @@
 //!
 //! A threat is one file with one [`Threat`] and one line in [`THREATS`]. It becomes a layer
 //! of its own, so that the report shows which line of the history brought what. Only records
-//! are planted, as package managers write them: nothing in the image can run.
+//! are planted, as package managers write them, and keys that open nothing: nothing in the image
+//! can run.
 
 mod go_program;
 mod node;
 mod os_packages;
 mod python;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -26,6 +28,8 @@ pub struct Threat {
     pub created_by: &'static str,
     /// Puts it into a layer.
     pub plant: fn(MemoryLayer) -> MemoryLayer,
+    /// What it adds to the environment, `NAME=value`.
+    pub env: &'static [&'static str],
 }
 
 /// All threats, the base of the image first.
@@ -34,6 +38,8 @@ pub const THREATS: &[Threat] = &[
     python::THREAT,
     node::THREAT,
     go_program::THREAT,
+    secrets::COPIED,
+    secrets::DELETED,
 ];
 
 /// Makes the image. It is the same each time.
@@ -62,6 +68,11 @@ pub fn image() -> Image {
             variant: None,
         }),
         config: ImageConfig {
+            env: THREATS
+                .iter()
+                .flat_map(|threat| threat.env)
+                .map(|variable| (*variable).to_owned())
+                .collect(),
             history,
             ..ImageConfig::default()
         },

@@ -8,6 +8,7 @@ pub const THREAT: Threat = Threat {
     summary: "Node packages with prototype pollution, and one that was hijacked to steal coins",
     created_by: "RUN npm ci # from an old lock file",
     plant,
+    env: &[],
 };
 
 const PACKAGES: &[(&str, &str)] = &[

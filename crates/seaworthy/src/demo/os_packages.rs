@@ -9,6 +9,7 @@ pub const THREAT: Threat = Threat {
     summary: "Debian packages with Log4Shell, PwnKit, Looney Tunables and other classics",
     created_by: "ADD rootfs.tar / # a base image nobody rebuilt",
     plant,
+    env: &[],
 };
 
 const OS_RELEASE: &str = "\

@@ -8,6 +8,7 @@ pub const THREAT: Threat = Threat {
     summary: "Python packages with remote code execution and SQL injection",
     created_by: "RUN pip install -r requirements.txt # pinned in 2019",
     plant,
+    env: &[],
 };
 
 const PACKAGES: &[(&str, &str)] = &[

@@ -5,4 +5,5 @@ mod images;
 mod output;
 mod policy;
 mod program;
+mod secrets;
 mod usage;

@@ -60,7 +60,7 @@ pub const ANALYZER: Analyzer = Analyzer {
     ]),
     reader: Reader::Stream {
         overlap: OVERLAP,
-        start: |_: &FileMeta<'_>| Box::new(Scanner::default()),
+        start: |_: &FileMeta<'_>, _| Box::new(Scanner::default()),
     },
 };
 

@@ -69,7 +69,7 @@ pub const WAL_ANALYZER: Analyzer = Analyzer {
     ]),
     reader: Reader::Stream {
         overlap: 0,
-        start: |file: &FileMeta<'_>| Box::new(wal::Log::new(file.entry.size)),
+        start: |file: &FileMeta<'_>, _| Box::new(wal::Log::new(file.entry.size)),
     },
 };
 

@@ -1,0 +1,184 @@
+//! Secrets in what an image says about itself: environment, labels, history, commands.
+//!
+//! Whoever can see the image can read these without unpacking a layer (`docker inspect`,
+//! `docker history`). Build arguments are in the history too, as the classic builder
+//! (`|1 TOKEN=value /bin/sh -c …`) and BuildKit (`RUN |1 TOKEN=value …`) write it.
+//!
+//! The history lines that go on into the report are cut: a report must not spread what it
+//! warns of.
+
+use seaworthy_core::ConfigSecret;
+use seaworthy_image::ImageConfig;
+
+use crate::Tools;
+
+/// Secrets kept of one image's configuration.
+const MAX_SECRETS: usize = 1000;
+
+/// What a configuration gave.
+#[derive(Debug, Default)]
+pub struct ConfigEvidence {
+    /// The secrets in it.
+    pub secrets: Vec<ConfigSecret>,
+    /// The history line of each layer, base first, without its secrets.
+    pub created_by: Vec<Option<String>>,
+}
+
+/// Reads a configuration. Without a tool to find secrets the history stays as it is.
+pub fn read(config: &ImageConfig, layers: usize, tools: &Tools) -> ConfigEvidence {
+    let mut created_by: Vec<Option<String>> = config
+        .layer_history(layers)
+        .into_iter()
+        .map(|line| line.and_then(|line| line.created_by.clone()))
+        .collect();
+    let Some(scanner) = &tools.secrets else {
+        return ConfigEvidence {
+            secrets: Vec::new(),
+            created_by,
+        };
+    };
+    let mut secrets = Vec::new();
+    let mut look = |place: String, layer: Option<u32>, text: &str| {
+        let (kept, found) = scanner.cut_out(text);
+        for secret in found {
+            if secrets.len() < MAX_SECRETS {
+                secrets.push(ConfigSecret {
+                    place: place.clone(),
+                    layer,
+                    secret,
+                });
+            }
+        }
+        kept.into_owned()
+    };
+    for variable in &config.env {
+        let name = variable.split_once('=').map_or("", |(name, _)| name);
+        look(
+            format!("environment variable `{}`", shown(name)),
+            None,
+            variable,
+        );
+    }
+    for (name, value) in &config.labels {
+        look(
+            format!("label `{}`", shown(name)),
+            None,
+            &format!("{name}={value}"),
+        );
+    }
+    for (what, words) in [
+        ("entrypoint", &config.entrypoint),
+        ("command", &config.cmd),
+        ("health check", &config.healthcheck),
+        ("build trigger", &config.on_build),
+    ] {
+        look(what.to_owned(), None, &words.join(" "));
+    }
+    let mut layer = 0_u32;
+    for (number, entry) in (1_u32..).zip(&config.history) {
+        let own = (!entry.empty_layer).then_some(layer);
+        layer += u32::from(!entry.empty_layer);
+        if let Some(text) = &entry.created_by {
+            let kept = look(format!("history line {number}"), own, text);
+            if let Some(line) = own.and_then(|layer| created_by.get_mut(layer as usize)) {
+                *line = Some(kept);
+            }
+        }
+        if let Some(text) = &entry.comment {
+            look(format!("comment of history line {number}"), own, text);
+        }
+    }
+    ConfigEvidence {
+        secrets,
+        created_by,
+    }
+}
+
+/// A name from the configuration, short enough for a title.
+fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use seaworthy_image::HistoryEntry;
+    use seaworthy_secrets::redact::FingerprintKey;
+    use seaworthy_secrets::scanner::SecretScanner;
+
+    use super::*;
+
+    const VALUE: &str = "q8Zr2LmX0vTn5KdYq8Zr";
+
+    fn read_config(config: &ImageConfig, layers: usize) -> ConfigEvidence {
+        let scanner = SecretScanner::builtin(FingerprintKey::new([1; 32])).unwrap();
+        let tools = Tools {
+            secrets: Some(Arc::new(scanner)),
+        };
+        let evidence = read(config, layers, &tools);
+        assert!(!format!("{evidence:?}").contains(VALUE), "{evidence:?}");
+        evidence
+    }
+
+    fn places(evidence: &ConfigEvidence) -> Vec<(&str, Option<u32>)> {
+        evidence
+            .secrets
+            .iter()
+            .map(|found| (found.place.as_str(), found.layer))
+            .collect()
+    }
+
+    #[test]
+    fn environment_labels_and_commands_are_looked_at() {
+        let config = ImageConfig {
+            env: vec!["PATH=/usr/bin".into(), format!("DB_PASSWORD={VALUE}")],
+            labels: [("api-token".to_owned(), VALUE.to_owned())].into(),
+            cmd: vec!["serve".into(), format!("--auth-token={VALUE}")],
+            ..ImageConfig::default()
+        };
+        assert_eq!(
+            places(&read_config(&config, 0)),
+            [
+                ("environment variable `DB_PASSWORD`", None),
+                ("label `api-token`", None),
+                ("command", None),
+            ]
+        );
+    }
+
+    #[test]
+    fn build_arguments_are_found_in_the_history_and_cut_out_of_it() {
+        let line = |created_by: String, empty_layer| HistoryEntry {
+            created_by: Some(created_by),
+            empty_layer,
+            ..HistoryEntry::default()
+        };
+        let config = ImageConfig {
+            history: vec![
+                line("ADD rootfs.tar /".into(), false),
+                line(format!("ENV TOKEN={VALUE}"), true),
+                line(
+                    format!("RUN |1 API_TOKEN={VALUE} /bin/sh -c make # buildkit"),
+                    false,
+                ),
+            ],
+            ..ImageConfig::default()
+        };
+        let evidence = read_config(&config, 2);
+        assert_eq!(
+            places(&evidence),
+            [("history line 2", None), ("history line 3", Some(1))]
+        );
+        assert_eq!(
+            evidence.created_by,
+            [
+                Some("ADD rootfs.tar /".to_owned()),
+                Some(
+                    "RUN |1 API_TOKEN=[q8Zr... (20 characters)] /bin/sh -c make # buildkit"
+                        .to_owned()
+                ),
+            ]
+        );
+    }
+}

@@ -1,0 +1,12 @@
+//! Everything that looks at the content of every file, whatever it is.
+//!
+//! Off unless the [`crate::AnalyzerSet`] was given the tool for it: it costs a pass over all
+//! bytes.
+
+pub mod config;
+pub mod secrets;
+
+use crate::Analyzer;
+
+/// All of them, for help and support tables.
+pub const ANALYZERS: &[Analyzer] = &[secrets::ANALYZER];

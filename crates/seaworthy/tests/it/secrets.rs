@@ -1,0 +1,241 @@
+//! Secrets in images: found wherever they stand, shown nowhere.
+
+use std::fs;
+use std::path::Path;
+
+use seaworthy_testkit::{Compression, ImageBuilder, LayerBuilder};
+use serde_json::{Value, json};
+
+use crate::program::{Program, Run};
+
+const FILE: &str = "q8Zr2LmX0vTn5KdYq8Zr";
+const BUILD_ARGUMENT: &str = "Zb7Yt4Rw9Qp2Lk6Jh3Gf";
+const ENVIRONMENT: &str = "mW5xNc8Vu1Ea7Bi4Sd0R";
+
+const SCAN: &[&str] = &["scan", "archive:image.tar", "--builtin"];
+
+fn base() -> LayerBuilder {
+    LayerBuilder::new()
+        .file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n")
+        .file("var/lib/dpkg/status", "")
+}
+
+/// One secret in two layers and deleted from both, one in a build argument, one in the
+/// environment.
+fn leaky() -> Program {
+    let env = format!("API_TOKEN={FILE}\n");
+    let image = ImageBuilder::new()
+        .tag("leaky:1")
+        .layer(&base())
+        .layer_with(
+            &LayerBuilder::new().file("app/.env", &env),
+            Compression::Gzip,
+            "COPY . /app # buildkit",
+        )
+        .layer_with(
+            &LayerBuilder::new().file("backup/.env", &env),
+            Compression::Gzip,
+            &format!("RUN |1 NPM_TOKEN={BUILD_ARGUMENT} /bin/sh -c cp -r /app /backup # buildkit"),
+        )
+        .layer_with(
+            &LayerBuilder::new().whiteout("app/.env").whiteout("backup"),
+            Compression::Gzip,
+            "RUN rm /app/.env",
+        )
+        .config(
+            "Env",
+            json!(["PATH=/bin", format!("DB_PASSWORD={ENVIRONMENT}")]),
+        );
+    let program = Program::new();
+    program.write("image.tar", image.docker_archive());
+    program
+}
+
+fn scan(program: &Program, more: &[&str]) -> Run {
+    program.run(&[SCAN, more].concat())
+}
+
+fn secrets(report: &Value) -> Vec<&Value> {
+    report["findings"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|finding| finding["detail"]["kind"] == "secret")
+        .collect()
+}
+
+fn one<'r>(report: &'r Value, state: &str) -> &'r Value {
+    let of_state = |finding: &&&Value| finding["detail"]["state"] == state;
+    let found = secrets(report);
+    assert_eq!(
+        found.iter().filter(of_state).count(),
+        1 + usize::from(state == "configuration")
+    );
+    found
+        .into_iter()
+        .find(|finding| finding["detail"]["state"] == state)
+        .expect("one")
+}
+
+#[test]
+fn a_deleted_secret_of_two_layers_is_one_buried_finding_with_both_places() {
+    let report = scan(&leaky(), &["--format", "json"]).json();
+    let finding = one(&report, "buried");
+    let places: Vec<(&str, u64, u64)> = finding["evidence"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|evidence| {
+            let place = &evidence["location"];
+            (
+                place["path"].as_str().expect("a path"),
+                place["layer"].as_u64().expect("a layer"),
+                place["removed_by"].as_u64().expect("a layer"),
+            )
+        })
+        .collect();
+    assert_eq!(places, [("/app/.env", 1, 3), ("/backup/.env", 2, 3)]);
+    assert_eq!(
+        finding["remediation"]["command"],
+        "echo '**/.env' >> .dockerignore"
+    );
+}
+
+#[test]
+fn environment_and_build_arguments_are_searched() {
+    let report = scan(&leaky(), &["--format", "json"]).json();
+    let mut titles: Vec<&str> = secrets(&report)
+        .iter()
+        .filter(|finding| finding["subject"]["kind"] == "image")
+        .map(|finding| finding["title"].as_str().expect("a title"))
+        .collect();
+    titles.sort_unstable();
+    assert_eq!(
+        titles,
+        [
+            "Secret by the name it is given to in environment variable `DB_PASSWORD`",
+            "Secret by the name it is given to in history line 3",
+        ]
+    );
+    assert_eq!(report["counts"]["secrets"], 3);
+}
+
+/// All files below a folder.
+fn files(folder: &Path, out: &mut Vec<Vec<u8>>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files(&path, out);
+        } else if path.file_name().is_some_and(|name| name != "image.tar") {
+            out.push(fs::read(&path).expect("a file"));
+        }
+    }
+}
+
+#[test]
+fn no_value_is_in_any_output_or_in_the_cache() {
+    let program = leaky();
+    let mut outputs: Vec<Vec<u8>> = Vec::new();
+    for words in [
+        &[SCAN, &["--format", "json", "--output", "report.json"]].concat()[..],
+        &[SCAN, &["--details", "--verbose"]].concat(),
+        &[
+            "explain",
+            "archive:image.tar",
+            "generic-secret-assignment",
+            "--builtin",
+        ],
+        &["packages", "archive:image.tar", "--format", "json"],
+    ] {
+        let run = program.run(words);
+        outputs.push(run.stdout.into_bytes());
+        outputs.push(run.stderr.into_bytes());
+    }
+    files(&program.path(""), &mut outputs);
+    // The report, the key, and one entry for each layer.
+    assert!(outputs.len() >= 8 + 6, "{}", outputs.len());
+    for value in [FILE, BUILD_ARGUMENT, ENVIRONMENT] {
+        for part in [&value[..6], &value[8..16]] {
+            for output in &outputs {
+                assert!(
+                    !output
+                        .windows(part.len())
+                        .any(|text| text == part.as_bytes()),
+                    "{}",
+                    String::from_utf8_lossy(output)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_second_scan_says_the_same_from_the_cache() {
+    let program = leaky();
+    let first = scan(&program, &["--details"]).stdout;
+    assert!(first.contains("\nSecrets\n"), "{first}");
+    assert_eq!(scan(&program, &["--details"]).stdout, first);
+}
+
+#[test]
+fn exceptions_name_a_secret_by_fingerprint_or_by_rule_and_path() {
+    let program = leaky();
+    let lenient = &["--fail-on", "low", "--accept-gap", "embedded-database-only"];
+    scan(&program, lenient).check(1);
+    let report = scan(&program, &["--format", "json"]).json();
+    let configured: Vec<&str> = secrets(&report)
+        .into_iter()
+        .filter(|finding| finding["subject"]["kind"] == "image")
+        .map(|finding| finding["fingerprint"].as_str().expect("a fingerprint"))
+        .collect();
+    let buried =
+        "[[ignore]]\nid = \"generic-secret-assignment\"\npath = \"app\"\nreason = \"revoked\"\n";
+    let mut policy = buried.to_owned();
+    for fingerprint in configured {
+        policy.push_str(&format!(
+            "[[ignore]]\nid = \"{fingerprint}\"\nreason = \"of the test server\"\nexpires = 2999-12-31\n"
+        ));
+    }
+    program.write("seaworthy.toml", &policy);
+    scan(&program, lenient).check(0);
+    program.write("seaworthy.toml", policy.replace("\"app\"", "\"srv\""));
+    scan(&program, lenient).check(1);
+}
+
+#[test]
+fn without_secrets_nothing_is_searched_and_no_key_is_made() {
+    let program = leaky();
+    let report = scan(&program, &["--no-secrets", "--format", "json"]).json();
+    assert_eq!(secrets(&report).len(), 0);
+    assert!(!program.path(".local").exists());
+}
+
+#[test]
+fn the_demonstration_has_a_buried_key_and_explains_it() {
+    let program = Program::new();
+    let report = program.run(&["demo", "--format", "json"]).json();
+    assert_eq!(one(&report, "buried")["rule"], "rsa-private-key");
+    let run = program.run(&["demo", "--explain", "rsa-private-key"]);
+    for word in [
+        "/srv/app/.ssh/id_rsa",
+        "removed again by layer 5",
+        ".dockerignore",
+    ] {
+        assert!(run.check(0).stdout.contains(word), "{word}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn rules_are_listed_and_shown() {
+    let program = Program::new();
+    let list = program.run(&["rules"]);
+    assert!(list.check(0).stdout.lines().count() > 250);
+    let one = program.run(&["rules", "aws-access-key-id"]);
+    assert!(one.check(0).stdout.contains("IAM"), "{}", one.stdout);
+    let none = program.run(&["rules", "aws-acces-key-id"]);
+    assert!(
+        none.check(2)
+            .stderr
+            .contains("did you mean `aws-access-key-id`?")
+    );
+}
