@@ -4,6 +4,7 @@
 //! repository); says so and passes where it is missing.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "helpers of tests fail by panic and say what they saw"
