@@ -1,0 +1,5 @@
+//! Malware signatures: ClamAV databases read natively, compiled, and matched.
+//!
+//! [`clamav`] reads the signature formats.
+
+pub mod clamav;
