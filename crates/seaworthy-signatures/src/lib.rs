@@ -3,3 +3,5 @@
 //! [`clamav`] reads the signature formats.
 
 pub mod clamav;
+pub mod cvd;
+pub mod rsa;
