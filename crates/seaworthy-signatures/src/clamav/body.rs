@@ -116,7 +116,8 @@ impl Reader<'_> {
         let mut tokens = Vec::new();
         while let Some(byte) = self.peek() {
             self.tokens += 1;
-            if self.tokens > MAX_TOKENS {
+            // A gap parts a pattern; inside of alternatives it would part it in many ways.
+            if self.tokens > MAX_TOKENS || (depth > 0 && matches!(byte, b'*' | b'{' | b'[')) {
                 return Err(Reason::Malformed);
             }
             match byte {
