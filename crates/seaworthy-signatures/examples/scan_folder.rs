@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use seaworthy_signatures::file_type::FileType;
 use seaworthy_signatures::{Context, SignatureSet};
 
 fn files(folder: &Path, all: &mut Vec<PathBuf>) -> std::io::Result<()> {
@@ -60,6 +61,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         begin.elapsed(),
         set.as_bytes().len()
     );
+    for kind in [FileType::Elf, FileType::Text, FileType::Pe, FileType::Other] {
+        eprintln!("without an anchor for {kind:?}: {}", set.always_tried(kind));
+    }
     let mut paths = Vec::new();
     files(Path::new(folder), &mut paths)?;
     paths.sort();

@@ -331,13 +331,15 @@ fn pack(
             continue;
         };
         for anchor in anchors {
-            // record(u32) start(u32) length(u8) ignore case(u8) target(u8) 0
+            // record(u32) start(u32) low(u32) high(u32) length(u8) ignore case(u8) target(u8) 0
             put(&mut sections, SECTION_ANCHORS, &number.to_le_bytes());
             put(
                 &mut sections,
                 SECTION_ANCHORS,
                 &word(literals.len())?.to_le_bytes(),
             );
+            put(&mut sections, SECTION_ANCHORS, &anchor.low.to_le_bytes());
+            put(&mut sections, SECTION_ANCHORS, &anchor.high.to_le_bytes());
             let length = u8::try_from(anchor.bytes.len()).unwrap_or(u8::MAX);
             put(
                 &mut sections,

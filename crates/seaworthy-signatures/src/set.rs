@@ -30,7 +30,9 @@ pub(crate) const SECTION_NAMES: usize = 5;
 pub(crate) const SECTION_HASHES: usize = 6;
 pub(crate) const SECTIONS: usize = SECTION_HASHES + 9;
 
-const ANCHOR_LEN: usize = 12;
+const ANCHOR_LEN: usize = 20;
+/// Most patterns that are kept unpacked.
+const MAX_KEPT: usize = 8192;
 /// Target numbers are below this.
 const TARGETS: usize = 16;
 /// Bytes from which digests of a file are not computed for sections, to bound the work.
@@ -108,6 +110,7 @@ pub struct SignatureSet {
     matchers: [OnceLock<Prefilter>; TARGETS],
     always: OnceLock<Vec<(u32, Record)>>,
     regexes: Mutex<HashMap<(u32, u8), Option<Arc<Compiled>>>>,
+    kept: Mutex<HashMap<u32, Arc<Record>>>,
 }
 
 impl SignatureSet {
@@ -171,6 +174,7 @@ impl SignatureSet {
             matchers: std::array::from_fn(|_| OnceLock::new()),
             always: OnceLock::new(),
             regexes: Mutex::new(HashMap::new()),
+            kept: Mutex::new(HashMap::new()),
         }
     }
 
@@ -253,7 +257,7 @@ impl SignatureSet {
         });
         candidates.sort_unstable();
         for number in candidates {
-            if let Some(record) = self.record(number) {
+            if let Some(record) = self.kept_record(number) {
                 self.try_record(number, &record, view, container, normalised, found);
             }
         }
@@ -273,16 +277,8 @@ impl SignatureSet {
         normalised: bool,
         found: &mut BTreeSet<(DetectionKind, String, usize, bool)>,
     ) {
-        let mut held: HashMap<u8, Arc<Compiled>> = HashMap::new();
-        for (id, sub) in (0u8..).zip(&record.subs) {
-            if let Sub::Regex(_) = sub {
-                if let Some(compiled) = self.regex(number, id, record) {
-                    held.insert(id, compiled);
-                }
-            }
-        }
         if let Some(offset) = evaluate::matches(record, view, container, &|id| {
-            held.get(&id).map(Arc::as_ref)
+            self.regex(number, id, record)
         }) {
             let kind = if record.logical {
                 DetectionKind::Logical
@@ -393,10 +389,14 @@ impl SignatureSet {
                         let record = u32::from_le_bytes(*row.first_chunk()?);
                         let start = u32::from_le_bytes(*row.get(4..)?.first_chunk()?) as usize;
                         let literal = literals.get(start..start + usize::from(length))?.to_vec();
+                        let low = u32::from_le_bytes(*row.get(8..)?.first_chunk()?);
+                        let high = u32::from_le_bytes(*row.get(12..)?.first_chunk()?);
                         Some(Anchor {
                             literal,
                             ignore_case: ignore_case != 0,
                             record,
+                            low,
+                            high,
                         })
                     })
                     .collect(),
@@ -417,6 +417,22 @@ impl SignatureSet {
         postcard::from_bytes(self.sections.section(SECTION_RECORDS).get(start..end)?).ok()
     }
 
+    /// A record, unpacked once as long as there is room.
+    fn kept_record(&self, number: u32) -> Option<Arc<Record>> {
+        let mut kept = self
+            .kept
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(record) = kept.get(&number) {
+            return Some(Arc::clone(record));
+        }
+        let record = Arc::new(self.record(number)?);
+        if kept.len() < MAX_KEPT {
+            kept.insert(number, Arc::clone(&record));
+        }
+        Some(record)
+    }
+
     /// The signatures that have no anchor, read once.
     fn always(&self) -> &[(u32, Record)] {
         self.always.get_or_init(|| {
@@ -428,6 +444,15 @@ impl SignatureSet {
                 })
                 .collect()
         })
+    }
+
+    /// How many signatures for a type of file have no anchor, and are tried on each.
+    pub fn always_tried(&self, file_type: FileType) -> usize {
+        let wanted = [0, file_type.target()];
+        self.always()
+            .iter()
+            .filter(|(_, record)| wanted.contains(&record.description.target))
+            .count()
     }
 
     /// How many body and logical signatures there are.

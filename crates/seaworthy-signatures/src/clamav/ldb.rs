@@ -138,7 +138,7 @@ pub struct LogicalSignature {
 /// The line is not of this format, or needs what this engine has not.
 pub fn parse(line: &[u8]) -> Result<LogicalSignature, Reason> {
     let line = std::str::from_utf8(line).map_err(|_| Reason::Malformed)?;
-    let mut fields = line.split(';');
+    let mut fields = split(line).into_iter();
     let (Some(name), Some(description), Some(logic)) =
         (fields.next(), fields.next(), fields.next())
     else {
@@ -160,6 +160,25 @@ pub fn parse(line: &[u8]) -> Result<LogicalSignature, Reason> {
         logic,
         subs,
     })
+}
+
+/// Cuts a line at semicolons, but not within the slashes of a regular expression.
+fn split(line: &str) -> Vec<&str> {
+    let mut fields = Vec::new();
+    let (mut start, mut inside, mut escaped) = (0, false, false);
+    for (at, byte) in line.bytes().enumerate() {
+        match byte {
+            b'/' if !escaped => inside = !inside,
+            b';' if !inside => {
+                fields.extend(line.get(start..at));
+                start = at + 1;
+            }
+            _ => {}
+        }
+        escaped = byte == b'\\' && !escaped;
+    }
+    fields.extend(line.get(start..));
+    fields
 }
 
 fn parse_description(text: &str) -> Result<Description, Reason> {

@@ -61,8 +61,8 @@ pub enum Logic {
     },
 }
 
-/// Parentheses in parentheses, deepest.
-const MAX_DEPTH: u32 = 32;
+/// Operators and parentheses in each other, deepest: 64 sub-signatures in a row are real.
+const MAX_DEPTH: u32 = 130;
 
 /// What an evaluation gave: whether it holds, the sum of counts, which sub-signatures.
 type Value = (bool, u32, u64);
@@ -249,7 +249,11 @@ fn modifier(text: &[u8]) -> Result<Option<(Comparison, u32)>, Reason> {
     };
     let mut numbers = rest.splitn(2, |byte| *byte == b',');
     let value = number(numbers.next().unwrap_or_default())?;
-    let different = numbers.next().map_or(Ok(0), number)?;
+    let different = match numbers.next() {
+        // A comma with nothing behind it stands in real signatures.
+        None | Some([]) => 0,
+        Some(digits) => number(digits)?,
+    };
     let comparison = match sign {
         b'=' => Comparison::Equal(value),
         b'<' => Comparison::Less(value),
@@ -354,7 +358,7 @@ mod tests {
         ] {
             assert_eq!(Logic::parse(bad), Err(Reason::Malformed), "{bad}");
         }
-        let deep = format!("{}0{}", "(".repeat(100), ")".repeat(100));
+        let deep = format!("{}0{}", "(".repeat(500), ")".repeat(500));
         assert_eq!(Logic::parse(&deep), Err(Reason::Malformed));
     }
 

@@ -1,8 +1,9 @@
 //! Choosing the anchors of a signature: literals of which at least one stands in every match.
 
-use crate::clamav::body::{Pattern, Token};
+use crate::clamav::body::Token;
 use crate::clamav::ldb::{BodySub, Sub};
 use crate::clamav::logic::Logic;
+use crate::clamav::offset::Base;
 
 use super::prefilter::best_part;
 
@@ -13,6 +14,10 @@ pub struct Literal {
     pub bytes: Vec<u8>,
     /// Whether ASCII case is ignored.
     pub ignore_case: bool,
+    /// First place in a file where it can start.
+    pub low: u32,
+    /// Last place in a file where it can start; the highest number for no end.
+    pub high: u32,
 }
 
 /// The anchors of a signature, or `None` if it has none and must be tried on every file.
@@ -41,7 +46,7 @@ pub fn choose(logic: &Logic, subs: &[Sub]) -> Option<Vec<Literal>> {
             literals.extend(of(id)?.1.iter().cloned());
         }
     }
-    literals.sort_by(|a, b| a.bytes.cmp(&b.bytes));
+    literals.sort_by(|a, b| (&a.bytes, a.low, a.high).cmp(&(&b.bytes, b.low, b.high)));
     literals.dedup();
     Some(literals)
 }
@@ -50,49 +55,89 @@ fn of_body(sub: &BodySub) -> Option<(u64, Vec<Literal>)> {
     let mut all = Vec::new();
     let mut cost = 0;
     for pattern in &sub.patterns {
-        let (own, literals) = of_pattern(pattern, sub.ignore_case)?;
+        let (own, mut literals) = best_of(&pattern.tokens, sub.ignore_case)?;
+        // A literal at a fixed place is worth more than a rare one: it is seldom elsewhere.
+        let fixed = match sub.offset.base {
+            Base::Start(at) => Some((at, at.saturating_add(sub.offset.shift))),
+            _ => None,
+        };
+        for literal in &mut literals {
+            (literal.low, literal.high) = match fixed {
+                Some((low, high)) if literal.high != u32::MAX => (
+                    low.saturating_add(literal.low),
+                    high.saturating_add(literal.high),
+                ),
+                Some((low, _)) => (low.saturating_add(literal.low), u32::MAX),
+                None => (0, u32::MAX),
+            };
+        }
         cost += own;
         all.extend(literals);
     }
     Some((cost, all))
 }
 
-fn of_pattern(pattern: &Pattern, ignore_case: bool) -> Option<(u64, Vec<Literal>)> {
-    best_of(&pattern.tokens, ignore_case)
-}
-
+/// The best literals of tokens, each with how far behind the start it can be.
 fn best_of(tokens: &[Token], ignore_case: bool) -> Option<(u64, Vec<Literal>)> {
-    tokens
-        .iter()
-        .filter_map(|token| match token {
+    let mut best: Option<(u64, Vec<Literal>)> = None;
+    let (mut low, mut high) = (0u32, 0u32);
+    for token in tokens {
+        let own = match token {
             Token::Bytes(bytes) => {
                 let bytes = if ignore_case {
                     bytes.to_ascii_lowercase()
                 } else {
                     bytes.clone()
                 };
-                let (cost, part) = best_part(&bytes)?;
-                Some((
-                    u64::from(cost),
-                    vec![Literal {
+                best_part(&bytes).map(|(cost, part)| {
+                    let at = bytes.windows(part.len()).position(|window| window == part);
+                    let at = at.and_then(|at| u32::try_from(at).ok()).unwrap_or(0);
+                    let high = if high == u32::MAX {
+                        high
+                    } else {
+                        high.saturating_add(at)
+                    };
+                    let literal = Literal {
                         bytes: part.to_vec(),
                         ignore_case,
-                    }],
-                ))
+                        low: low.saturating_add(at),
+                        high,
+                    };
+                    (u64::from(cost), vec![literal])
+                })
             }
-            Token::OneOf(choices) => {
-                let mut all = Vec::new();
-                let mut cost = 0;
-                for choice in choices {
-                    let (own, literals) = best_of(choice, ignore_case)?;
-                    cost += own;
-                    all.extend(literals);
-                }
-                Some((cost, all))
-            }
+            Token::OneOf(choices) => of_choices(choices, ignore_case, low),
             _ => None,
-        })
-        .min_by_key(|(cost, _)| *cost)
+        };
+        if let Some(own) = own {
+            if best.as_ref().is_none_or(|best| own.0 < best.0) {
+                best = Some(own);
+            }
+        }
+        let (least, most) = super::body::width(token, false, false);
+        low = low.saturating_add(u32::try_from(least).unwrap_or(u32::MAX));
+        high = high.saturating_add(u32::try_from(most).unwrap_or(u32::MAX));
+        if matches!(token, Token::Boundary { .. }) {
+            // At an edge it takes nothing; where it stands is not known here.
+            low = low.saturating_sub(1);
+        }
+    }
+    best
+}
+
+fn of_choices(choices: &[Vec<Token>], ignore_case: bool, low: u32) -> Option<(u64, Vec<Literal>)> {
+    let mut all = Vec::new();
+    let mut cost = 0;
+    for choice in choices {
+        let (own, literals) = best_of(choice, ignore_case)?;
+        cost += own;
+        all.extend(literals.into_iter().map(|literal| Literal {
+            low,
+            high: u32::MAX,
+            ..literal
+        }));
+    }
+    Some((cost, all))
 }
 
 #[cfg(test)]

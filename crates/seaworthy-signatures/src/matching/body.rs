@@ -327,7 +327,7 @@ fn literal(tokens: &[Token]) -> Option<(usize, usize, &[u8])> {
 }
 
 /// Fewest and most bytes a token takes.
-fn width(token: &Token, first: bool, last: bool) -> (usize, usize) {
+pub fn width(token: &Token, first: bool, last: bool) -> (usize, usize) {
     match token {
         Token::Bytes(bytes) => (bytes.len(), bytes.len()),
         Token::Masked { .. } => (1, 1),

@@ -2,6 +2,7 @@
 //! sub-signatures only as far as they can change the answer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,11 +33,11 @@ const MAX_DEPTH: u32 = 4;
 
 /// Evaluates `record`; the place of its first find when it matches. `compiled` gives the
 /// regular expression of a sub-signature.
-pub fn matches<'c>(
+pub fn matches(
     record: &Record,
     view: &View<'_>,
     container: Option<&str>,
-    compiled: &dyn Fn(u8) -> Option<&'c Compiled>,
+    compiled: &dyn Fn(u8) -> Option<Arc<Compiled>>,
 ) -> Option<usize> {
     let inside = |range: Option<(u32, u32)>, value: Option<u64>| match range {
         None => true,
@@ -94,15 +95,15 @@ pub fn matches<'c>(
     })
 }
 
-struct State<'s, 'v, 'c> {
+struct State<'s, 'v> {
     record: &'s Record,
     view: &'s View<'v>,
-    compiled: &'s dyn Fn(u8) -> Option<&'c Compiled>,
+    compiled: &'s dyn Fn(u8) -> Option<Arc<Compiled>>,
     enough: u32,
     found: HashMap<u8, Found>,
 }
 
-impl State<'_, '_, '_> {
+impl State<'_, '_> {
     fn find(&mut self, id: u8, depth: u32) -> Found {
         if let Some(found) = self.found.get(&id) {
             return *found;
@@ -116,7 +117,7 @@ impl State<'_, '_, '_> {
             Some(Sub::Regex(sub)) => {
                 if sub.trigger.holds(&mut |id| self.find(id, depth + 1).count) {
                     (self.compiled)(id).map_or_else(Found::default, |compiled| {
-                        regular::find(sub, compiled, self.view, self.enough)
+                        regular::find(sub, &compiled, self.view, self.enough)
                     })
                 } else {
                     Found::default()

@@ -20,6 +20,10 @@ pub struct Anchor {
     pub ignore_case: bool,
     /// What a hit points to.
     pub record: u32,
+    /// First place in the file that counts.
+    pub low: u32,
+    /// Last place in the file that counts; the highest number for no end.
+    pub high: u32,
 }
 
 struct Entry {
@@ -207,6 +211,11 @@ impl Prefilter {
             let Some(start) = at.checked_add_signed(-(entry.offset as isize)) else {
                 continue;
             };
+            if start < anchor.low as usize
+                || (start > anchor.high as usize && anchor.high != u32::MAX)
+            {
+                continue;
+            }
             let Some(there) = bytes.get(start..start + anchor.literal.len()) else {
                 continue;
             };
@@ -292,6 +301,8 @@ mod tests {
                 },
                 ignore_case: *ignore_case,
                 record,
+                low: 0,
+                high: u32::MAX,
             })
             .collect();
         let mut hits = Vec::new();
