@@ -15,6 +15,8 @@ mod matching;
 pub mod program;
 pub mod rsa;
 mod set;
+#[cfg(test)]
+mod synthetic_tests;
 
 pub use build::{BuildError, BuildReport, Inactive};
 pub use compiled::{FORMAT_VERSION, OpenError};

@@ -77,10 +77,11 @@ fn elf(bytes: &[u8]) -> Option<Program> {
             break;
         };
         let loaded = reader.number(at, 4) == Some(1);
-        if let (true, Some(inside)) = (loaded, entry.checked_sub(address)) {
-            if inside < size && program.entry.is_none() {
-                program.entry = offset.checked_add(inside);
-            }
+        if let (true, Some(inside)) = (loaded, entry.checked_sub(address))
+            && inside < size
+            && program.entry.is_none()
+        {
+            program.entry = offset.checked_add(inside);
         }
     }
     for number in 0..sections.min(MAX_SECTIONS as u64) {
@@ -115,10 +116,11 @@ fn pe(bytes: &[u8]) -> Option<Program> {
         // The loader rounds a section's start down to 512 bytes.
         let start = start & !0x1ff;
         let present = (bytes.len() as u64).saturating_sub(start);
-        if let Some(inside) = entry.checked_sub(address) {
-            if inside < memory.max(size) && program.entry.is_none() {
-                program.entry = Some(start + inside);
-            }
+        if let Some(inside) = entry.checked_sub(address)
+            && inside < memory.max(size)
+            && program.entry.is_none()
+        {
+            program.entry = Some(start + inside);
         }
         program.sections.push((start, size.min(present)));
     }

@@ -104,12 +104,15 @@ pub struct Scan {
     pub allowed: Option<String>,
 }
 
+/// Compiled expressions by record and sub-signature; none for one that does not compile.
+type Expressions = HashMap<(u32, u8), Option<Arc<Compiled>>>;
+
 /// Compiled signatures.
 pub struct SignatureSet {
     sections: Sections,
     matchers: [OnceLock<Prefilter>; TARGETS],
     always: OnceLock<Vec<(u32, Record)>>,
-    regexes: Mutex<HashMap<(u32, u8), Option<Arc<Compiled>>>>,
+    regexes: Mutex<Expressions>,
     kept: Mutex<HashMap<u32, Arc<Record>>>,
 }
 
@@ -404,7 +407,7 @@ impl SignatureSet {
         })
     }
 
-    fn record(&self, number: u32) -> Option<Record> {
+    pub(crate) fn record(&self, number: u32) -> Option<Record> {
         let ends = self.sections.section(SECTION_RECORD_ENDS);
         let word = |number: usize| {
             ends.get(number * 4..)

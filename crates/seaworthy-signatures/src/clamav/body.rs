@@ -248,11 +248,8 @@ impl Reader<'_> {
 }
 
 fn push_gap(tokens: &mut Vec<Token>, (min, max): (u32, Option<u32>)) {
-    match tokens.last_mut() {
-        _ if max == Some(min) && min == 0 => {}
-        Some(Token::Any(count)) if max == Some(min) => *count = count.saturating_add(min),
-        _ if max == Some(min) => tokens.push(Token::Any(min)),
-        _ => tokens.push(Token::Gap { min, max }),
+    if max != Some(0) {
+        tokens.push(Token::Gap { min, max });
     }
 }
 
@@ -281,11 +278,14 @@ fn widen(tokens: &[Token]) -> Vec<Token> {
                 });
                 wide.push(Token::Bytes(vec![0]));
             }
-            Token::Any(count) => wide.push(Token::Any(count.saturating_mul(2))),
-            Token::Gap { min, max } => wide.push(Token::Gap {
-                min: min.saturating_mul(2),
-                max: max.map(|max| max.saturating_mul(2)),
-            }),
+            Token::Any(count) => {
+                for _ in 0..*count {
+                    wide.push(Token::Any(1));
+                    wide.push(Token::Bytes(vec![0]));
+                }
+            }
+            // Gaps count bytes of the file, as observed on the reference scanner.
+            Token::Gap { .. } => wide.push(token.clone()),
             Token::OneOf(choices) => {
                 wide.push(Token::OneOf(
                     choices.iter().map(|choice| widen(choice)).collect(),
@@ -326,7 +326,10 @@ mod tests {
                     mask: 0x0f,
                     value: 0x0b
                 },
-                Token::Any(2),
+                Token::Gap {
+                    min: 2,
+                    max: Some(2)
+                },
             ]
         );
     }

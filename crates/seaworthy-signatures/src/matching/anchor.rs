@@ -109,10 +109,10 @@ fn best_of(tokens: &[Token], ignore_case: bool) -> Option<(u64, Vec<Literal>)> {
             Token::OneOf(choices) => of_choices(choices, ignore_case, low),
             _ => None,
         };
-        if let Some(own) = own {
-            if best.as_ref().is_none_or(|best| own.0 < best.0) {
-                best = Some(own);
-            }
+        if let Some(own) = own
+            && best.as_ref().is_none_or(|best| own.0 < best.0)
+        {
+            best = Some(own);
         }
         let (least, most) = super::body::width(token, false, false);
         low = low.saturating_add(u32::try_from(least).unwrap_or(u32::MAX));

@@ -186,14 +186,15 @@ fn find_pattern(
             let linked = if part.first {
                 Some(start)
             } else {
-                places
-                    .iter()
-                    .find(|(_, end)| {
-                        start.checked_sub(*end).is_some_and(|gap| {
-                            gap >= part.gap.0 && part.gap.1.is_none_or(|max| gap <= max)
-                        })
-                    })
-                    .map(|(origin, _)| *origin)
+                // The nearest end that is far enough; sorted, so that this stays cheap.
+                start.checked_sub(part.gap.0).and_then(|latest| {
+                    let behind = places.partition_point(|(_, end)| *end <= latest);
+                    let (origin, end) = places.get(behind.checked_sub(1)?)?;
+                    part.gap
+                        .1
+                        .is_none_or(|max| start - end <= max)
+                        .then_some(*origin)
+                })
             };
             let Some(origin) = linked else {
                 return true;
@@ -226,6 +227,7 @@ fn find_pattern(
         if next.is_empty() {
             return Found::default();
         }
+        next.sort_unstable_by_key(|(_, end)| *end);
         places = next;
     }
     found
@@ -298,10 +300,10 @@ fn search(
     while let Some(hit) = area.get(at..).and_then(|rest| finder.find(rest)) {
         let hit = at + hit;
         for extra in (0..=spread).rev() {
-            if let Some(start) = (from + hit).checked_sub(before + extra) {
-                if !attempt(start) {
-                    return;
-                }
+            if let Some(start) = (from + hit).checked_sub(before + extra)
+                && !attempt(start)
+            {
+                return;
             }
         }
         at = hit + 1;
