@@ -1,0 +1,23 @@
+//! Malware signatures: ClamAV databases read natively, compiled, and matched.
+//!
+//! [`clamav`] reads the signature formats and [`cvd`] their containers. [`SignatureSet::build`]
+//! compiles a folder of them into one file, [`SignatureSet::open`] maps it, and
+//! [`SignatureSet::scan`] tells which signatures a file matches. Unpacking archives, and
+//! deciding what a find means, is the caller's.
+
+mod build;
+pub mod clamav;
+mod compiled;
+pub mod cvd;
+pub mod file_type;
+mod hash_store;
+mod matching;
+pub mod program;
+pub mod rsa;
+mod set;
+#[cfg(test)]
+mod synthetic_tests;
+
+pub use build::{BuildError, BuildReport, Inactive};
+pub use compiled::{FORMAT_VERSION, OpenError};
+pub use set::{Context, Detection, DetectionKind, Digests, Scan, SignatureSet};

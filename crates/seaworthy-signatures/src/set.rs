@@ -1,0 +1,613 @@
+//! The compiled set of signatures and scanning with it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use md5::{Digest as _, Md5};
+use sha1::Sha1;
+use sha2::Sha256;
+
+use crate::build::{BuildError, BuildReport, Builder};
+use crate::clamav::hash::Algorithm;
+use crate::clamav::ldb::Sub;
+use crate::compiled::{OpenError, Sections};
+use crate::file_type::{FileType, normalise_text};
+use crate::hash_store::{HashTable, table_number, unpack_name};
+use crate::matching::body::View;
+use crate::matching::evaluate::{self, Record};
+use crate::matching::prefilter::{Anchor, Prefilter};
+use crate::matching::regular::{self, Compiled};
+use crate::program::Program;
+
+pub(crate) const SECTION_RECORD_ENDS: usize = 0;
+pub(crate) const SECTION_RECORDS: usize = 1;
+pub(crate) const SECTION_ANCHORS: usize = 2;
+pub(crate) const SECTION_LITERALS: usize = 3;
+pub(crate) const SECTION_ALWAYS: usize = 4;
+pub(crate) const SECTION_NAMES: usize = 5;
+/// The first of nine tables: three uses of three algorithms.
+pub(crate) const SECTION_HASHES: usize = 6;
+pub(crate) const SECTIONS: usize = SECTION_HASHES + 9;
+
+const ANCHOR_LEN: usize = 20;
+/// Most patterns that are kept unpacked.
+const MAX_KEPT: usize = 8192;
+/// Target numbers are below this.
+const TARGETS: usize = 16;
+/// Bytes from which digests of a file are not computed for sections, to bound the work.
+const MAX_SECTION_BYTES: u64 = 256 << 20;
+
+/// What digests are looked up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    File = 0,
+    Section = 1,
+    Allowed = 2,
+}
+
+/// What the caller knows of the bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Context<'c> {
+    /// Their type, if the caller knows better than their first bytes.
+    pub file_type: Option<FileType>,
+    /// The type of the archive they come from, as `CL_TYPE_ZIP`.
+    pub container: Option<&'c str>,
+    /// Digests that were made on the way.
+    pub digests: Digests,
+}
+
+/// Digests of a file, as far as they are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Digests {
+    /// MD5.
+    pub md5: Option<[u8; 16]>,
+    /// SHA-1.
+    pub sha1: Option<[u8; 20]>,
+    /// SHA-256.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// How a signature matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DetectionKind {
+    /// The digest of the whole file.
+    FileHash,
+    /// The digest of a section of a Windows program.
+    SectionHash,
+    /// A body signature.
+    Body,
+    /// A logical signature.
+    Logical,
+}
+
+/// A signature that matches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Detection {
+    /// Name of the signature.
+    pub name: String,
+    /// How it matched.
+    pub kind: DetectionKind,
+    /// Where the first find stands, in bytes; zero for digests of the whole file.
+    pub offset: usize,
+    /// Whether the offset counts in the normalised view of a text, not in the file.
+    pub normalised: bool,
+}
+
+/// What a scan found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// Signatures that match, each name once, in order of kind and name.
+    pub detections: Vec<Detection>,
+    /// The name of the allow-list entry for this very file. Nothing is looked for in it then,
+    /// and a caller that unpacks drops what it found in what the file was unpacked from.
+    pub allowed: Option<String>,
+}
+
+/// Compiled expressions by record and sub-signature; none for one that does not compile.
+type Expressions = HashMap<(u32, u8), Option<Arc<Compiled>>>;
+
+/// Compiled signatures.
+pub struct SignatureSet {
+    sections: Sections,
+    matchers: [OnceLock<Prefilter>; TARGETS],
+    always: OnceLock<Vec<(u32, Record)>>,
+    regexes: Mutex<Expressions>,
+    kept: Mutex<HashMap<u32, Arc<Record>>>,
+}
+
+impl SignatureSet {
+    /// Compiles all signature files and containers in a folder.
+    ///
+    /// # Errors
+    /// A file can't be read, or a container is not the publisher's. Lines that can't be used
+    /// are no error: the report lists them.
+    pub fn build(folder: &Path) -> Result<(SignatureSet, BuildReport), BuildError> {
+        let mut builder = Builder::default();
+        builder.add_folder(folder, 4)?;
+        SignatureSet::finish(builder)
+    }
+
+    /// Compiles signature files that are in memory, each with its name.
+    ///
+    /// # Errors
+    /// There are too many for one file.
+    pub fn build_from<'f>(
+        files: impl IntoIterator<Item = (&'f str, &'f [u8])>,
+    ) -> Result<(SignatureSet, BuildReport), BuildError> {
+        let mut builder = Builder::default();
+        for (name, bytes) in files {
+            builder.add_file(name, bytes.to_vec());
+        }
+        SignatureSet::finish(builder)
+    }
+
+    fn finish(builder: Builder) -> Result<(SignatureSet, BuildReport), BuildError> {
+        let (bytes, report) = builder.compile()?;
+        let sections =
+            Sections::from_bytes(bytes).map_err(|error| BuildError::Pack(error.to_string()))?;
+        Ok((SignatureSet::new(sections), report))
+    }
+
+    /// Maps a compiled file.
+    ///
+    /// # Errors
+    /// It can't be read, or is not what this version wrote.
+    pub fn open(path: &Path) -> Result<SignatureSet, OpenError> {
+        Sections::map(path).map(SignatureSet::new)
+    }
+
+    /// Takes the bytes of a compiled file.
+    ///
+    /// # Errors
+    /// They are not what this version wrote.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<SignatureSet, OpenError> {
+        Sections::from_bytes(bytes).map(SignatureSet::new)
+    }
+
+    /// The bytes to keep as a file for [`SignatureSet::open`]. Write them under another name
+    /// and rename: a file that is mapped must never change.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.sections.bytes()
+    }
+
+    fn new(sections: Sections) -> SignatureSet {
+        SignatureSet {
+            sections,
+            matchers: std::array::from_fn(|_| OnceLock::new()),
+            always: OnceLock::new(),
+            regexes: Mutex::new(HashMap::new()),
+            kept: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Looks for all signatures in a file's bytes.
+    pub fn scan(&self, bytes: &[u8], context: &Context<'_>) -> Scan {
+        let mut digests = context.digests;
+        if let Some(allowed) = self.find_digest(Usage::Allowed, bytes, &mut digests) {
+            return Scan {
+                detections: Vec::new(),
+                allowed: Some(allowed),
+            };
+        }
+        let mut found = BTreeSet::new();
+        if let Some(name) = self.find_digest(Usage::File, bytes, &mut digests) {
+            found.insert((DetectionKind::FileHash, name, 0, false));
+        }
+        let file_type = context.file_type.unwrap_or_else(|| FileType::detect(bytes));
+        let program = Program::read(bytes);
+        if let (FileType::Pe, Some(program)) = (file_type, &program) {
+            self.scan_sections(bytes, program, &mut found);
+        }
+        let view = View::new(bytes, program.as_ref());
+        // Text has its signatures in the normalised view; those for any file look at both.
+        let (raw, text) = match file_type {
+            FileType::Text => (0, true),
+            FileType::Html => (file_type.target(), true),
+            _ => (file_type.target(), false),
+        };
+        self.scan_view(&view, raw, context.container, false, &mut found);
+        if text {
+            let normalised = normalise_text(bytes);
+            let target = if file_type == FileType::Html {
+                FileType::Html
+            } else {
+                FileType::Text
+            }
+            .target();
+            self.scan_view(
+                &View::new(&normalised, None),
+                target,
+                context.container,
+                true,
+                &mut found,
+            );
+        }
+        let mut detections: Vec<Detection> = Vec::new();
+        for (kind, name, offset, normalised) in found {
+            if !detections
+                .iter()
+                .any(|detection| detection.kind == kind && detection.name == name)
+            {
+                detections.push(Detection {
+                    name,
+                    kind,
+                    offset,
+                    normalised,
+                });
+            }
+        }
+        Scan {
+            detections,
+            allowed: None,
+        }
+    }
+
+    fn scan_view(
+        &self,
+        view: &View<'_>,
+        target: u8,
+        container: Option<&str>,
+        normalised: bool,
+        found: &mut BTreeSet<(DetectionKind, String, usize, bool)>,
+    ) {
+        let mut candidates: Vec<u32> = Vec::new();
+        let mut seen: HashMap<u32, ()> = HashMap::new();
+        self.matcher(target).find(view.bytes, |record, _| {
+            if seen.insert(record, ()).is_none() {
+                candidates.push(record);
+            }
+        });
+        candidates.sort_unstable();
+        for number in candidates {
+            if let Some(record) = self.kept_record(number) {
+                self.try_record(number, &record, view, container, normalised, found);
+            }
+        }
+        for (number, record) in self.always() {
+            if matches!(record.description.target, 0) || record.description.target == target {
+                self.try_record(*number, record, view, container, normalised, found);
+            }
+        }
+    }
+
+    fn try_record(
+        &self,
+        number: u32,
+        record: &Record,
+        view: &View<'_>,
+        container: Option<&str>,
+        normalised: bool,
+        found: &mut BTreeSet<(DetectionKind, String, usize, bool)>,
+    ) {
+        if let Some(offset) = evaluate::matches(record, view, container, &|id| {
+            self.regex(number, id, record)
+        }) {
+            let kind = if record.logical {
+                DetectionKind::Logical
+            } else {
+                DetectionKind::Body
+            };
+            found.insert((kind, record.name.clone(), offset, normalised));
+        }
+    }
+
+    /// A compiled expression, kept for the next time.
+    fn regex(&self, number: u32, id: u8, record: &Record) -> Option<Arc<Compiled>> {
+        let mut kept = self
+            .regexes
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        kept.entry((number, id))
+            .or_insert_with(|| match record.subs.get(usize::from(id)) {
+                Some(Sub::Regex(sub)) => regular::compile(sub).ok().map(Arc::new),
+                _ => None,
+            })
+            .clone()
+    }
+
+    fn scan_sections(
+        &self,
+        bytes: &[u8],
+        program: &Program,
+        found: &mut BTreeSet<(DetectionKind, String, usize, bool)>,
+    ) {
+        let mut budget = MAX_SECTION_BYTES;
+        for (start, size) in &program.sections {
+            let range = usize::try_from(*start)
+                .ok()
+                .zip(usize::try_from(*size).ok());
+            let section =
+                range.and_then(|(start, size)| bytes.get(start..start.checked_add(size)?));
+            let Some(section) = section.filter(|section| !section.is_empty()) else {
+                continue;
+            };
+            let Some(left) = budget.checked_sub(*size) else {
+                break;
+            };
+            budget = left;
+            if let Some(name) = self.find_digest(Usage::Section, section, &mut Digests::default()) {
+                let at = usize::try_from(*start).unwrap_or(0);
+                found.insert((DetectionKind::SectionHash, name, at, false));
+            }
+        }
+    }
+
+    /// Looks bytes up by their digests, making only those that can be found.
+    fn find_digest(&self, usage: Usage, bytes: &[u8], digests: &mut Digests) -> Option<String> {
+        let size = bytes.len() as u64;
+        for algorithm in [Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256] {
+            let section = self
+                .sections
+                .section(SECTION_HASHES + table_number(usage as u32, algorithm) as usize);
+            let Some(table) = HashTable::read(section).filter(|table| table.wants_size(size))
+            else {
+                continue;
+            };
+            let name = match algorithm {
+                Algorithm::Md5 => table.find(
+                    digests.md5.get_or_insert_with(|| Md5::digest(bytes).into()),
+                    size,
+                ),
+                Algorithm::Sha1 => table.find(
+                    digests
+                        .sha1
+                        .get_or_insert_with(|| Sha1::digest(bytes).into()),
+                    size,
+                ),
+                Algorithm::Sha256 => table.find(
+                    digests
+                        .sha256
+                        .get_or_insert_with(|| Sha256::digest(bytes).into()),
+                    size,
+                ),
+            };
+            if let Some(name) = name {
+                return Some(
+                    unpack_name(self.sections.section(SECTION_NAMES), name)
+                        .unwrap_or_else(|| "unnamed".to_owned()),
+                );
+            }
+        }
+        None
+    }
+
+    /// The matcher for files of a type: signatures for it and for any.
+    fn matcher(&self, target: u8) -> &Prefilter {
+        let slot = usize::from(target).min(TARGETS - 1);
+        let [first, ..] = &self.matchers;
+        self.matchers.get(slot).unwrap_or(first).get_or_init(|| {
+            let literals = self.sections.section(SECTION_LITERALS);
+            let anchors = self
+                .sections
+                .section(SECTION_ANCHORS)
+                .chunks_exact(ANCHOR_LEN);
+            Prefilter::new(
+                anchors
+                    .filter_map(|row| {
+                        let [length, ignore_case, of, _] = *row.last_chunk()?;
+                        if of != 0 && of != target {
+                            return None;
+                        }
+                        let record = u32::from_le_bytes(*row.first_chunk()?);
+                        let start = u32::from_le_bytes(*row.get(4..)?.first_chunk()?) as usize;
+                        let literal = literals.get(start..start + usize::from(length))?.to_vec();
+                        let low = u32::from_le_bytes(*row.get(8..)?.first_chunk()?);
+                        let high = u32::from_le_bytes(*row.get(12..)?.first_chunk()?);
+                        Some(Anchor {
+                            literal,
+                            ignore_case: ignore_case != 0,
+                            record,
+                            low,
+                            high,
+                        })
+                    })
+                    .collect(),
+            )
+        })
+    }
+
+    pub(crate) fn record(&self, number: u32) -> Option<Record> {
+        let ends = self.sections.section(SECTION_RECORD_ENDS);
+        let word = |number: usize| {
+            ends.get(number * 4..)
+                .and_then(|rest| rest.first_chunk().copied())
+                .map(u32::from_le_bytes)
+        };
+        let number = number as usize;
+        let start = number.checked_sub(1).map_or(Some(0), word)? as usize;
+        let end = word(number)? as usize;
+        postcard::from_bytes(self.sections.section(SECTION_RECORDS).get(start..end)?).ok()
+    }
+
+    /// A record, unpacked once as long as there is room.
+    fn kept_record(&self, number: u32) -> Option<Arc<Record>> {
+        let mut kept = self
+            .kept
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(record) = kept.get(&number) {
+            return Some(Arc::clone(record));
+        }
+        let record = Arc::new(self.record(number)?);
+        if kept.len() < MAX_KEPT {
+            kept.insert(number, Arc::clone(&record));
+        }
+        Some(record)
+    }
+
+    /// The signatures that have no anchor, read once.
+    fn always(&self) -> &[(u32, Record)] {
+        self.always.get_or_init(|| {
+            let numbers = self.sections.section(SECTION_ALWAYS).chunks_exact(4);
+            numbers
+                .filter_map(|number| {
+                    let number = u32::from_le_bytes(*number.first_chunk()?);
+                    Some((number, self.record(number)?))
+                })
+                .collect()
+        })
+    }
+
+    /// How many signatures for a type of file have no anchor, and are tried on each.
+    pub fn always_tried(&self, file_type: FileType) -> usize {
+        let wanted = [0, file_type.target()];
+        self.always()
+            .iter()
+            .filter(|(_, record)| wanted.contains(&record.description.target))
+            .count()
+    }
+
+    /// How many body and logical signatures there are.
+    pub fn pattern_count(&self) -> usize {
+        self.sections.section(SECTION_RECORD_ENDS).len() / 4
+    }
+
+    /// How many digests there are, of files, sections and allowed files together.
+    pub fn digest_count(&self) -> usize {
+        (SECTION_HASHES..SECTIONS)
+            .filter_map(|number| HashTable::read(self.sections.section(number)))
+            .map(|table| table.len())
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> String {
+        text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn set(files: &[(&str, String)]) -> (SignatureSet, BuildReport) {
+        SignatureSet::build_from(files.iter().map(|(name, text)| (*name, text.as_bytes()))).unwrap()
+    }
+
+    fn names(set: &SignatureSet, bytes: &[u8]) -> Vec<String> {
+        set.scan(bytes, &Context::default())
+            .detections
+            .into_iter()
+            .map(|d| d.name)
+            .collect()
+    }
+
+    #[test]
+    fn each_kind_of_signature_is_found_and_survives_being_written() {
+        let content = b"\x00\x01 some bytes of a needle \x00";
+        let digest: String = Md5::digest(content)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        let (built, report) = set(&[
+            ("a.hdb", format!("{digest}:{}:By.Hash", content.len())),
+            ("a.ndb", format!("By.Body:0:*:{}", hex("needle"))),
+            (
+                "a.ldb",
+                format!("By.Logic;Target:0;0&1;{};0/by.es/", hex("some")),
+            ),
+            ("a.cbc", "program".to_owned()),
+            ("a.txt", String::new()),
+        ]);
+        assert_eq!((report.parsed, report.active), (4, 3));
+        assert_eq!(report.inactive[0].reason, Reason::Bytecode);
+        assert_eq!(report.unknown_files, ["a.txt"]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set");
+        std::fs::write(&path, built.as_bytes()).unwrap();
+        let opened = SignatureSet::open(&path).unwrap();
+        for set in [&built, &opened] {
+            assert_eq!(names(set, content), ["By.Hash", "By.Body", "By.Logic"]);
+            assert_eq!(names(set, b"\x00nothing here"), Vec::<String>::new());
+        }
+        assert_eq!((opened.pattern_count(), opened.digest_count()), (2, 1));
+    }
+
+    #[test]
+    fn the_same_signatures_give_the_same_bytes() {
+        let files = [
+            ("b.ndb", format!("B:0:*:{}", hex("needle"))),
+            ("a.hdb", format!("{}:9:N", "ab".repeat(16))),
+        ];
+        assert_eq!(set(&files).0.as_bytes(), set(&files).0.as_bytes());
+    }
+
+    #[test]
+    fn an_allowed_file_is_never_reported() {
+        let content = b"\x00needle";
+        let digest: String = Sha256::digest(content)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        let (set, _) = set(&[
+            ("a.ndb", format!("B:0:*:{}", hex("needle"))),
+            ("a.sfp", format!("{digest}:{}:known-good", content.len())),
+        ]);
+        let scan = set.scan(content, &Context::default());
+        assert_eq!(
+            (scan.detections.len(), scan.allowed.as_deref()),
+            (0, Some("known-good"))
+        );
+        assert_eq!(names(&set, b"\x00\x00needle"), ["B"]);
+    }
+
+    #[test]
+    fn ignored_and_unwanted_signatures_are_counted_and_off() {
+        let (set, report) = set(&[
+            ("a.ndb", format!("B:0:*:{}", hex("needle"))),
+            ("a.ndu", format!("PUA.B:0:*:{}", hex("needle"))),
+            ("z.ign2", "B".to_owned()),
+        ]);
+        assert_eq!(names(&set, b"\x00needle"), Vec::<String>::new());
+        let reasons = report.inactive_by_reason();
+        assert_eq!(
+            (
+                reasons[&Reason::Ignored],
+                reasons[&Reason::PotentiallyUnwanted]
+            ),
+            (1, 1)
+        );
+    }
+
+    #[test]
+    fn signatures_for_text_match_the_normalised_view_only() {
+        let (set, _) = set(&[(
+            "a.ndb",
+            format!("T:7:*:{}\nE:6:*:{}", hex("eval ($x)"), hex("eval")),
+        )]);
+        let scan = set.scan(b"<?php EVAL\n\t($X);", &Context::default());
+        assert_eq!(scan.detections.len(), 1);
+        assert!(scan.detections[0].normalised);
+        assert_eq!(names(&set, b"\x00eval ($x)"), Vec::<String>::new());
+        assert_eq!(names(&set, b"\x7fELF\x02 eval"), ["E"]);
+    }
+
+    #[test]
+    fn a_container_is_asked_for() {
+        let (set, _) = set(&[(
+            "a.ldb",
+            format!("Z;Container:CL_TYPE_ZIP,Target:0;0;{}", hex("needle")),
+        )]);
+        let scan = |container| {
+            set.scan(
+                b"\x00needle",
+                &Context {
+                    container,
+                    ..Context::default()
+                },
+            )
+            .detections
+            .len()
+        };
+        assert_eq!(
+            (
+                scan(Some("CL_TYPE_ZIP")),
+                scan(Some("CL_TYPE_7Z")),
+                scan(None)
+            ),
+            (1, 0, 0)
+        );
+    }
+
+    use crate::clamav::Reason;
+}

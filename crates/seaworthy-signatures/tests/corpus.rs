@@ -1,0 +1,300 @@
+//! Runs over the shared corpus of signature files and harmless test inputs.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops at what it does not expect and tells what it skips"
+)]
+
+use std::path::{Path, PathBuf};
+
+use seaworthy_signatures::clamav::Reason;
+use seaworthy_signatures::cvd::Container;
+use seaworthy_signatures::{BuildReport, Context, DetectionKind, SignatureSet};
+
+/// The malware folder of the corpus.
+fn malware() -> PathBuf {
+    let root = std::env::var_os("SEAWORTHY_CORPUS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
+        PathBuf::from,
+    );
+    root.join("malware")
+}
+
+/// The corpus folder with the archives unpacked into a temporary one.
+fn corpus(archive: &str) -> Option<tempfile::TempDir> {
+    let root = std::env::var_os("SEAWORTHY_CORPUS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
+        PathBuf::from,
+    );
+    let file = root.join("malware").join(archive);
+    if !file.exists() {
+        println!("skipped: no corpus at {}", file.display());
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let status = std::process::Command::new("tar")
+        .args(["--zstd", "-xf"])
+        .arg(&file)
+        .arg("-C")
+        .arg(folder.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    Some(folder)
+}
+
+#[test]
+fn signed_containers_verify_and_a_changed_byte_does_not() {
+    let Some(inputs) = corpus("clamav-unit-test-inputs.tar.zst") else {
+        return;
+    };
+    for number in 1..=6 {
+        let file = inputs
+            .path()
+            .join(format!("freshclam_testfiles/test-{number}.cvd"));
+        let mut bytes = std::fs::read(&file).unwrap();
+        let container = Container::read(&bytes).unwrap();
+        let verified = container.verified;
+        assert!(
+            verified.digest && verified.header_signature && verified.list_signature,
+            "{number}"
+        );
+        assert_eq!(container.header.version, number);
+        *bytes.last_mut().unwrap() ^= 1;
+        assert!(Container::read(&bytes).is_err());
+    }
+}
+
+/// All signature sets of the corpus, compiled.
+fn all_signatures() -> Option<(SignatureSet, BuildReport)> {
+    let folder = corpus("clamav-signature-sets.tar.zst")?;
+    Some(SignatureSet::build(folder.path()).unwrap())
+}
+
+#[test]
+fn the_signature_sets_parse_and_all_but_a_few_are_active() {
+    let Some((set, report)) = all_signatures() else {
+        return;
+    };
+    println!(
+        "{} parsed, {} active: {:?}",
+        report.parsed,
+        report.active,
+        report.inactive_by_reason()
+    );
+    assert_eq!(report.parsed, report.active + report.inactive.len());
+    assert!(report.active * 1000 >= report.parsed * 995);
+    // What the reference's own grammar does not explain either stays a handful.
+    let malformed = report
+        .inactive_by_reason()
+        .get(&Reason::Malformed)
+        .copied()
+        .unwrap_or(0);
+    assert!(malformed <= 5, "{malformed}");
+    assert!(set.pattern_count() > 41_000 && set.digest_count() > 90_000);
+}
+
+#[test]
+fn eicar_is_found_by_its_hash_and_a_clean_root_file_system_is_clean() {
+    let Some((set, _)) = all_signatures() else {
+        return;
+    };
+    let root = std::env::var_os("SEAWORTHY_CORPUS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
+        PathBuf::from,
+    );
+    let encoded = std::fs::read(root.join("malware/eicar-encoded.json")).unwrap();
+    let encoded: serde_json::Value = serde_json::from_slice(&encoded).unwrap();
+    let hex = encoded["files"]["eicar.com"]["data"].as_str().unwrap();
+    let eicar: Vec<u8> = hex
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap() ^ 0x5a)
+        .collect();
+    let scan = set.scan(&eicar, &Context::default());
+    assert!(
+        scan.detections
+            .iter()
+            .any(|d| d.name == "Win.Test.EICAR_HDB-1"),
+        "{scan:?}"
+    );
+
+    let Some(rootfs) = corpus("../images/debian-11-minbase-rootfs.tar.zst") else {
+        return;
+    };
+    let mut scanned = 0;
+    let mut found = Vec::new();
+    each_file(rootfs.path(), &mut |path, bytes| {
+        scanned += 1;
+        let scan = set.scan(bytes, &Context::default());
+        found.extend(
+            scan.detections
+                .into_iter()
+                .map(|d| format!("{}: {}", path.display(), d.name)),
+        );
+    });
+    assert!(scanned > 3000);
+    assert_eq!(found, Vec::<String>::new());
+}
+
+fn each_file(folder: &Path, with: &mut impl FnMut(&Path, &[u8])) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            each_file(&entry.path(), with);
+        } else if kind.is_file() {
+            with(&entry.path(), &std::fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+/// Signatures of the reference's own test for Windows programs: all that need no import
+/// table, icons, version resource or virtual machine.
+#[test]
+fn the_reference_program_is_found_by_hashes_sections_and_bodies() {
+    let Some(inputs) = corpus("clamav-unit-test-inputs.tar.zst") else {
+        return;
+    };
+    let folder = inputs.path().join("pe_allmatch");
+    let (set, report) = SignatureSet::build(&folder.join("alert-sigs")).unwrap();
+    let program = std::fs::read(folder.join("test.exe")).unwrap();
+    let found = set.scan(&program, &Context::default()).detections;
+    let count = |kind| found.iter().filter(|d| d.kind == kind).count();
+    println!(
+        "{:?} of {} active: {:?}",
+        found.len(),
+        report.active,
+        report.inactive_by_reason()
+    );
+    assert!(count(DetectionKind::FileHash) >= 1);
+    assert_eq!(count(DetectionKind::Body), report_bodies(&report, 20));
+    assert!(count(DetectionKind::SectionHash) >= 6);
+}
+
+/// How many of the body signatures are active.
+fn report_bodies(report: &BuildReport, all: usize) -> usize {
+    all - report
+        .inactive
+        .iter()
+        .filter(|inactive| inactive.file.ends_with(".ndb"))
+        .count()
+}
+
+#[test]
+fn the_reference_test_file_is_found_wherever_it_lies_unpacked() {
+    let Some(inputs) = corpus("clamav-unit-test-inputs.tar.zst") else {
+        return;
+    };
+    let manifest = std::fs::read(malware().join("clamav-unit-test-inputs.manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let key = manifest["xor_key_ascii"].as_str().unwrap().as_bytes();
+    let file = inputs.path().join("clamav_hdb_scanfiles/clam.exe.xor");
+    let program: Vec<u8> = std::fs::read(file)
+        .unwrap()
+        .iter()
+        .zip(key.iter().cycle())
+        .map(|(byte, key)| byte ^ key)
+        .collect();
+    // The signatures of the reference's "all match" test.
+    let cases =
+        std::fs::File::open(malware().join("clamav-inline-signature-cases.jsonl.gz")).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(cases), &mut text).unwrap();
+    let cases = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let setup = cases
+        .into_iter()
+        .find(|case| case["test"] == "allmatch_test.py::setUpClass")
+        .unwrap();
+    let files: Vec<(&str, &[u8])> = setup["files_written"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|file| Some((file["name"].as_str()?, file["content"].as_str()?.as_bytes())))
+        .filter(|(name, _)| {
+            [".ndb", ".ldb", ".hdb", ".mdb"]
+                .iter()
+                .any(|end| name.ends_with(end))
+        })
+        .collect();
+    let (set, report) = SignatureSet::build_from(files).unwrap();
+    assert!(
+        report.active >= 4 && report.inactive.is_empty(),
+        "{report:?}"
+    );
+    let found: Vec<String> = set
+        .scan(&program, &Context::default())
+        .detections
+        .into_iter()
+        .map(|d| d.name)
+        .collect();
+    for name in [
+        "Test.MD5.Hash",
+        "Test.PESection.Hash",
+        "Test.NDB",
+        "Test.LDB",
+    ] {
+        assert!(found.iter().any(|found| found == name), "{name}: {found:?}");
+    }
+}
+
+/// Small signatures of our own, with what the reference's documentation has them answer.
+#[test]
+fn regular_expressions_answer_like_the_reference() {
+    let cases: [(&str, &[u8], bool); 9] = [
+        (
+            "no;Engine:81-255,Target:0;0&1;616c70686120;0/alpha beta/",
+            b"MZ alpha beta",
+            true,
+        ),
+        (
+            "no;Engine:81-255,Target:0;0&1;616c70686120;5:0/alpha beta/",
+            b"MZ alpha beta",
+            false,
+        ),
+        (
+            "no;Engine:81-255,Target:0;0&1;616c70686120;5:0/pha beta/",
+            b"MZ alpha beta",
+            true,
+        ),
+        (
+            "no;Engine:81-255,Target:0;0&1;616c70686120;0/gamma/",
+            b"MZ alpha beta / GaMma",
+            false,
+        ),
+        (
+            "no;Engine:81-255,Target:0;0&1;616c70686120;0/gamma/i",
+            b"MZ alpha beta / GaMma",
+            true,
+        ),
+        (
+            "no;Engine:81-255,Target:0;0&1&2;616c70686120;0/alpha beta/;0/gamma/i",
+            b"MZ alpha beta / GaMma",
+            true,
+        ),
+        (
+            "no;Engine:81-255,Target:0;0&1&2;616c70686120;0/alpha beta/;0/gammo/i",
+            b"MZ alpha beta / GaMma",
+            false,
+        ),
+        (
+            "no;Engine:81-255,Target:0;0&1&2;616c70686120;0/alphx beta/;0/gamma/i",
+            b"MZ alpha beta / GaMma",
+            false,
+        ),
+        (
+            "no;Engine:81-255,Target:0;1;616c70686120;0/alpha beta\\/gamma: delta/",
+            b"alpha beta/gamma: delta",
+            true,
+        ),
+    ];
+    for (line, bytes, expected) in cases {
+        let (set, report) = SignatureSet::build_from([("a.ldb", line.as_bytes())]).unwrap();
+        assert_eq!(report.active, 1, "{line}");
+        let found = !set.scan(bytes, &Context::default()).detections.is_empty();
+        assert_eq!(found, expected, "{line}");
+    }
+}
