@@ -12,7 +12,7 @@ use crate::build::{BuildError, BuildReport, Builder};
 use crate::clamav::hash::Algorithm;
 use crate::clamav::ldb::Sub;
 use crate::compiled::{OpenError, Sections};
-use crate::file_type::{FileType, normalise_text};
+use crate::file_type::{FileType, MAX_NORMALISED, normalise_text};
 use crate::hash_store::{HashTable, table_number, unpack_name};
 use crate::matching::body::View;
 use crate::matching::evaluate::{self, Record};
@@ -102,6 +102,9 @@ pub struct Scan {
     /// The name of the allow-list entry for this very file. Nothing is looked for in it then,
     /// and a caller that unpacks drops what it found in what the file was unpacked from.
     pub allowed: Option<String>,
+    /// Whether a bound on time or memory kept something from being looked at: no detection
+    /// then does not mean clean, and the caller says so.
+    pub limited: bool,
 }
 
 /// Compiled expressions by record and sub-signature; none for one that does not compile.
@@ -188,6 +191,7 @@ impl SignatureSet {
             return Scan {
                 detections: Vec::new(),
                 allowed: Some(allowed),
+                limited: false,
             };
         }
         let mut found = BTreeSet::new();
@@ -207,6 +211,7 @@ impl SignatureSet {
             _ => (file_type.target(), false),
         };
         self.scan_view(&view, raw, context.container, false, &mut found);
+        let mut limited = view.is_limited();
         if text {
             let normalised = normalise_text(bytes);
             let target = if file_type == FileType::Html {
@@ -215,13 +220,9 @@ impl SignatureSet {
                 FileType::Text
             }
             .target();
-            self.scan_view(
-                &View::new(&normalised, None),
-                target,
-                context.container,
-                true,
-                &mut found,
-            );
+            let view = View::new(&normalised, None);
+            self.scan_view(&view, target, context.container, true, &mut found);
+            limited |= view.is_limited() || bytes.len() > MAX_NORMALISED;
         }
         let mut detections: Vec<Detection> = Vec::new();
         for (kind, name, offset, normalised) in found {
@@ -240,6 +241,7 @@ impl SignatureSet {
         Scan {
             detections,
             allowed: None,
+            limited,
         }
     }
 
@@ -490,6 +492,15 @@ mod tests {
             .into_iter()
             .map(|d| d.name)
             .collect()
+    }
+
+    #[test]
+    fn a_bound_that_is_reached_is_told() {
+        let (set, _) = set(&[("a.ndb", format!("Test.Late:7:*:{}", hex("needle")))]);
+        let mut text = vec![b'a'; MAX_NORMALISED];
+        assert!(!set.scan(&text, &Context::default()).limited);
+        text.extend_from_slice(b" needle");
+        assert!(set.scan(&text, &Context::default()).limited);
     }
 
     #[test]

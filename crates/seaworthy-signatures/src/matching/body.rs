@@ -2,7 +2,7 @@
 //! its longest literal, and linked by the distances the gaps allow. Time is linear in the file
 //! times the number of parts; a budget bounds patterns without any literal.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use memchr::memmem;
 
@@ -18,6 +18,9 @@ pub struct View<'b> {
     folded: OnceCell<Vec<u8>>,
     /// The program they are, for offsets.
     pub program: Option<&'b Program>,
+    /// Whether a bound of the matching kept something from being looked at, so that the
+    /// absence of a match says nothing.
+    limited: Cell<bool>,
 }
 
 impl<'b> View<'b> {
@@ -27,7 +30,18 @@ impl<'b> View<'b> {
             bytes,
             folded: OnceCell::new(),
             program,
+            limited: Cell::new(false),
         }
+    }
+
+    /// Says that a bound was reached.
+    pub fn reach_limit(&self) {
+        self.limited.set(true);
+    }
+
+    /// Whether a bound was reached.
+    pub fn is_limited(&self) -> bool {
+        self.limited.get()
     }
 
     fn form(&self, ignore_case: bool) -> &[u8] {
@@ -217,6 +231,9 @@ fn find_pattern(
             if part.last {
                 starts < most
             } else {
+                if next.len() >= MAX_PLACES {
+                    view.reach_limit();
+                }
                 next.len() < most
             }
         });
@@ -271,6 +288,9 @@ fn search(
         ends.is_empty() || found(start, &ends)
     };
     let Some((before, spread, literal)) = literal(part.tokens) else {
+        if high.saturating_sub(low) >= MAX_BLIND {
+            view.reach_limit();
+        }
         for start in (low..=high).take(MAX_BLIND) {
             if !attempt(start) {
                 return;
@@ -459,6 +479,9 @@ fn step(
     }
     next.sort_unstable();
     next.dedup();
+    if next.len() > MAX_ENDS {
+        view.reach_limit();
+    }
     next.truncate(MAX_ENDS);
     next
 }

@@ -109,6 +109,7 @@ impl State<'_, '_> {
             return *found;
         }
         if depth > MAX_DEPTH {
+            self.view.reach_limit();
             return Found::default();
         }
         let found = match self.record.subs.get(usize::from(id)) {

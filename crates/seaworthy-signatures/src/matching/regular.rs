@@ -97,13 +97,17 @@ pub fn find(sub: &RegexSub, compiled: &Compiled, view: &View<'_>, enough: u32) -
         let hit = match compiled {
             Compiled::Linear(regex) => regex.find_at(area, at).map(|hit| (hit.start(), hit.end())),
             Compiled::Backtracking(regex) => {
-                let area = area
-                    .get(..area.len().min(at.saturating_add(MAX_BACKTRACKED_BYTES)))
-                    .unwrap_or(area);
+                let end = area.len().min(at.saturating_add(MAX_BACKTRACKED_BYTES));
+                if end < area.len() {
+                    view.reach_limit();
+                }
                 regex
-                    .find_from_pos(area, at)
-                    .ok()
-                    .flatten()
+                    .find_from_pos(area.get(..end).unwrap_or(area), at)
+                    .unwrap_or_else(|_| {
+                        // It gave up after `MAX_BACKTRACKS` steps.
+                        view.reach_limit();
+                        None
+                    })
                     .map(|hit| (hit.start(), hit.end()))
             }
         };

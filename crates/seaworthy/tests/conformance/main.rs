@@ -151,12 +151,13 @@ fn every_road_to_an_image_gives_the_same_packages_and_findings() {
             let report = program.json(&["scan", &reference, "--no-cache"], &flags);
             let packages = program.json(&["packages", &reference, "--no-cache"], &flags);
             let essence = essence(&report, &packages);
-            assert_eq!(
-                report["problems"].as_array().map_or(0, Vec::len),
-                0,
-                "{name} by {road}: {}",
-                report["problems"]
-            );
+            let broken: Vec<&Value> = report["problems"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|problem| problem["incomplete"] != false)
+                .collect();
+            assert!(broken.is_empty(), "{name} by {road}: {broken:?}");
             if road != "oci-original" {
                 assert_eq!(essence.packages, image.packages, "{name} by {road}");
             }
