@@ -91,7 +91,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     };
     let inputs = Inputs::make(&folder, &rootfs)?;
     let db = database(&ours, &folder)?;
-    let scan = |reference: String, cache: Option<&Path>| {
+    let whole_scan = |reference: String, cache: Option<&Path>| {
         let mut words = vec![
             "scan".to_owned(),
             reference,
@@ -109,6 +109,13 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         words
     };
 
+    // What a scanner of packages and vulnerabilities does, and its peers too.
+    let scan = |reference: String, cache: Option<&Path>| {
+        let mut words = whole_scan(reference, cache);
+        words.push("--no-secrets".into());
+        words
+    };
+
     let archive = format!("archive:{}", inputs.archive.display());
     let layout = format!("oci:{}", inputs.layout.display());
     let gzip = inputs.gzip_layer.display().to_string();
@@ -119,6 +126,23 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         ("cold scan, plain layer / SHA-256", &archive, &plain),
     ] {
         let command = scan(reference.clone(), None);
+        let baseline = vec!["floor".to_owned(), layer.clone()];
+        rows.push(compare(
+            name,
+            args.runs,
+            (&ours, &command),
+            (&floor, &baseline),
+        )?);
+    }
+    for (name, reference, layer) in [
+        (
+            "with secrets, gzip layer / inflate + SHA-256",
+            &layout,
+            &gzip,
+        ),
+        ("with secrets, plain layer / SHA-256", &archive, &plain),
+    ] {
+        let command = whole_scan(reference.clone(), None);
         let baseline = vec!["floor".to_owned(), layer.clone()];
         rows.push(compare(
             name,
