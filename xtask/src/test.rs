@@ -48,6 +48,8 @@ pub fn run(args: &TestArgs) -> Result<()> {
     }
     // Built before the servers start, so that they are not waiting around.
     shell::run(&mut shell::cargo(["test", "--workspace", "--no-run"]))?;
+    // The README's first command names no package: it must find the right one.
+    shell::run(&mut shell::cargo(["run", "--quiet", "--", "--version"]))?;
     let servers = Servers::start()?;
     shell::run(servers.apply(&mut shell::cargo(["test", "--workspace"])))
 }
