@@ -24,6 +24,7 @@ mod problem_log;
 mod pump;
 pub mod registry;
 mod rootfs;
+mod small_body;
 mod source;
 mod spool;
 mod store;

@@ -8,6 +8,22 @@ pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
+/// Orders two lists of numbers joined by dots, as if the shorter were padded with zeros.
+pub(super) fn compare_dotted(a: &[u8], b: &[u8]) -> Ordering {
+    let mut a = a.split(|c| *c == b'.');
+    let mut b = b.split(|c| *c == b'.');
+    loop {
+        let (x, y) = (a.next(), b.next());
+        if x.is_none() && y.is_none() {
+            return Ordering::Equal;
+        }
+        let order = compare(x.unwrap_or_default(), y.unwrap_or_default());
+        if order.is_ne() {
+            return order;
+        }
+    }
+}
+
 /// The digits without leading zeros; empty for 0.
 pub(super) fn strip_zeros(digits: &[u8]) -> &[u8] {
     let zeros = digits.iter().take_while(|b| **b == b'0').count();
@@ -38,5 +54,12 @@ mod tests {
             compare(b"18446744073709551616", b"18446744073709551617"),
             Ordering::Less
         );
+    }
+
+    #[test]
+    fn a_shorter_list_is_padded_with_zeros() {
+        assert_eq!(compare_dotted(b"1.2", b"1.2.0"), Ordering::Equal);
+        assert_eq!(compare_dotted(b"1.10", b"1.9.9"), Ordering::Greater);
+        assert_eq!(compare_dotted(b"1", b"1.0.1"), Ordering::Less);
     }
 }

@@ -18,7 +18,7 @@ use super::digits::{self, is_number, split_while};
 pub(super) fn compare<'a>(a: &'a str, b: &'a str) -> Result<Ordering, Flaw<'a>> {
     let (a, b) = (Version::parse(a)?, Version::parse(b)?);
     Ok(digits::compare(a.epoch, b.epoch)
-        .then_with(|| compare_release(a.release, b.release))
+        .then_with(|| digits::compare_dotted(a.release, b.release))
         .then_with(|| a.pre_key().cmp(&b.pre_key()))
         .then_with(|| digits::compare(a.pre_number(), b.pre_number()))
         .then_with(|| compare_optional(a.post, b.post))
@@ -171,22 +171,6 @@ fn skip_separator(text: &[u8]) -> &[u8] {
     match text.split_first() {
         Some((b'.' | b'-' | b'_', after)) => after,
         _ => text,
-    }
-}
-
-/// Component by component, as if the shorter were padded with zeros.
-fn compare_release(a: &[u8], b: &[u8]) -> Ordering {
-    let mut a = a.split(|c| *c == b'.');
-    let mut b = b.split(|c| *c == b'.');
-    loop {
-        let (x, y) = (a.next(), b.next());
-        if x.is_none() && y.is_none() {
-            return Ordering::Equal;
-        }
-        let order = digits::compare(x.unwrap_or_default(), y.unwrap_or_default());
-        if order.is_ne() {
-            return order;
-        }
     }
 }
 

@@ -138,11 +138,13 @@ fn check_identifiers(identifiers: &[u8]) -> Result<(), &'static str> {
 
 impl Version<'_> {
     fn compare(&self, other: &Version<'_>) -> Ordering {
-        compare_numbers(self.numbers, other.numbers).then_with(|| match (&self.pre, &other.pre) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(_), None) => Ordering::Less,
-            (Some(a), Some(b)) => compare_identifiers(a, b),
+        digits::compare_dotted(self.numbers, other.numbers).then_with(|| {
+            match (&self.pre, &other.pre) {
+                (None, None) => Ordering::Equal,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(_), None) => Ordering::Less,
+                (Some(a), Some(b)) => compare_identifiers(a, b),
+            }
         })
     }
 }
@@ -154,21 +156,6 @@ impl<'a> Pre<'a> {
             Pre::Pair(word, number) => (*word, Some(*number)),
         };
         dotted.split(|c| *c == b'.').chain(last)
-    }
-}
-
-fn compare_numbers(a: &[u8], b: &[u8]) -> Ordering {
-    let mut a = a.split(|c| *c == b'.');
-    let mut b = b.split(|c| *c == b'.');
-    loop {
-        let (x, y) = (a.next(), b.next());
-        if x.is_none() && y.is_none() {
-            return Ordering::Equal;
-        }
-        let order = digits::compare(x.unwrap_or_default(), y.unwrap_or_default());
-        if order.is_ne() {
-            return order;
-        }
     }
 }
 

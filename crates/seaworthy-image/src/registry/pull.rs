@@ -6,11 +6,12 @@ use seaworthy_core::{Digest, DigestAlgorithm, Platform};
 
 use super::blob::RegistryBlob;
 use super::name::RegistryReference;
-use super::session::{Ask, Session, read_within};
+use super::session::{Ask, Session};
 use crate::manifest::{
     Document, MANIFEST_MEDIA_TYPES, Manifest, choose_manifest, manifest_layers, parse_config,
     parse_document,
 };
+use crate::small_body::read_within;
 use crate::{Image, ImageError, SourceKind, WalkContext, digest_of};
 
 /// A manifest or index as stored.

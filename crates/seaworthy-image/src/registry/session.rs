@@ -21,6 +21,7 @@ use super::auth::{self, Challenge, Token, best_challenge, token_request};
 use super::credentials::{Credential, Found, find_credential};
 use super::name::RegistryReference;
 use super::proxy::proxy_for;
+use crate::small_body::read_within;
 use crate::{Cancel, ImageError};
 
 /// How long a connection with its TLS handshake may take.
@@ -638,32 +639,4 @@ fn detail(mut reply: Reply) -> String {
         .flat_map(char::escape_debug)
         .collect();
     format!(" ({text})")
-}
-
-/// The whole of a small body.
-///
-/// # Errors
-///
-/// When it is longer than `limit` bytes, breaks, or takes longer than two minutes.
-pub(crate) fn read_within(body: &mut dyn Read, limit: u64) -> io::Result<Vec<u8>> {
-    const DEADLINE: Duration = Duration::from_secs(120);
-    let start = Instant::now();
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 16 << 10];
-    loop {
-        let count = body.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(bytes);
-        }
-        bytes.extend_from_slice(&buffer[..count]);
-        if bytes.len() as u64 > limit {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("longer than {limit} bytes"),
-            ));
-        }
-        if start.elapsed() > DEADLINE {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "it takes too long"));
-        }
-    }
 }

@@ -105,6 +105,7 @@ struct Essence {
     packages: BTreeSet<String>,
     findings: BTreeSet<String>,
     gaps: BTreeSet<String>,
+    notices: BTreeSet<String>,
 }
 
 fn essence(report: &Value, packages: &Value) -> Essence {
@@ -124,6 +125,9 @@ fn essence(report: &Value, packages: &Value) -> Essence {
         }),
         gaps: words(&report["gaps"], &|gap| {
             format!("{} {}", text(&gap["kind"]), text(&gap["subject"]))
+        }),
+        notices: words(&report["problems"], &|problem| {
+            text(&problem["message"]).to_owned()
         }),
     }
 }
