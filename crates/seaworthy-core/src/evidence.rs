@@ -1,7 +1,10 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{Digest, Distro, ImagePath, Package, Problem};
+use crate::{
+    DetectionEvidence, Digest, Distro, ExecutableEvidence, ImagePath, ImageStart, Package, Problem,
+    StarterEvidence, SuspicionEvidence,
+};
 
 /// What one file of one layer says.
 ///
@@ -20,11 +23,22 @@ pub enum EvidenceItem {
     PackageDatabase(String),
     /// A key, token or password.
     Secret(SecretEvidence),
+    /// A signature or YARA rule matches.
+    Detection(DetectionEvidence),
+    /// One of our own malware rules saw something.
+    Suspicion(SuspicionEvidence),
+    /// A file that can be run or loaded.
+    Executable(ExecutableEvidence),
+    /// A file that starts others.
+    Starter(StarterEvidence),
 }
 
 /// A secret that a rule found. Its value is not here and cannot be made from what is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SecretEvidence {
+    /// The way into archives and encodings, from the file inwards, joined by `!/`; `None`
+    /// for the file itself. Offset and line then count in the innermost content.
+    pub inside: Option<Box<str>>,
     /// Byte of the text at which the value starts.
     pub offset: u64,
     /// Line of the value, counted from 1; `None` in binaries.
@@ -209,6 +223,8 @@ pub struct ImageEvidence {
     pub owned_files: Vec<(OwnedFile, String)>,
     /// Secrets in the image's configuration.
     pub config_secrets: Vec<ConfigSecret>,
+    /// What the image's configuration starts.
+    pub start: ImageStart,
     /// Everything that went wrong, with layer numbers.
     pub problems: Vec<Problem>,
 }

@@ -3,7 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{Digest, ImagePath, RuleId, Severity};
+use crate::{Digest, ImagePath, MalwareDetail, RuleId, Severity};
 
 /// How sure a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -210,6 +210,8 @@ pub enum Detail {
     Vulnerability(Box<VulnerabilityDetail>),
     /// A key, token or password that should not be in the image.
     Secret(Box<SecretDetail>),
+    /// Malware, or what looks like it.
+    Malware(Box<MalwareDetail>),
 }
 
 impl Detail {
@@ -217,7 +219,7 @@ impl Detail {
     pub fn vulnerability(&self) -> Option<&VulnerabilityDetail> {
         match self {
             Detail::Vulnerability(detail) => Some(detail),
-            Detail::Secret(_) => None,
+            Detail::Secret(_) | Detail::Malware(_) => None,
         }
     }
 }

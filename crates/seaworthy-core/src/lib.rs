@@ -13,6 +13,7 @@ mod distro;
 mod evidence;
 mod finding;
 mod gap;
+mod malware;
 mod package;
 mod path;
 mod platform;
@@ -32,6 +33,10 @@ pub use finding::{
     Location, MatchTrace, Remediation, SecretDetail, SecretState, Subject, VulnerabilityDetail,
 };
 pub use gap::{CoverageGap, GapKind};
+pub use malware::{
+    DetectionEngine, DetectionEvidence, ExecutableEvidence, ExecutableKind, ImageStart,
+    MalwareBasis, MalwareDetail, StartedBy, StarterEvidence, StarterKind, SuspicionEvidence,
+};
 pub use package::{Package, PackageRole, PackageType, SourcePackage};
 pub use path::ImagePath;
 pub use platform::{Platform, PlatformError};

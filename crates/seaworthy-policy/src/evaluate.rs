@@ -322,8 +322,8 @@ enum Fault {
 fn fault(finding: &Finding, policy: &Policy) -> Option<Fault> {
     let (is_fixable, is_exploited) = match &finding.detail {
         Detail::Vulnerability(detail) => (detail.fixed.is_some(), detail.kev.is_some()),
-        // Whoever built the image can take a secret out of it.
-        Detail::Secret(_) => (true, false),
+        // Whoever built the image can take a secret or a malicious file out of it.
+        Detail::Secret(_) | Detail::Malware(_) => (true, false),
     };
     // A flaw that nobody has rated passes, since a threshold can't speak of it. But where
     // it is not even certain that it is there, both unknowns together are worth a word.

@@ -78,6 +78,9 @@ impl Ignore {
                     same(&detail.id) || detail.aliases.iter().any(|alias| same(alias))
                 }
                 Detail::Secret(detail) => same(&detail.secret),
+                Detail::Malware(detail) => detail.names.iter().any(|name| {
+                    same(name) || name.split_once(": ").is_some_and(|(_, name)| same(name))
+                }),
             }
     }
 

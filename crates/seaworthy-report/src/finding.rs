@@ -115,6 +115,35 @@ pub enum Detail {
     Vulnerability(Box<Vulnerability>),
     /// A key, token or password that should not be in the image.
     Secret(Box<Secret>),
+    /// Malware, or what looks like it.
+    Malware(Box<Malware>),
+}
+
+/// What is particular to malware.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Malware {
+    /// What it is, in a few words.
+    pub summary: String,
+    /// What the finding rests on: `signature`, `integrity`, `behaviour`, `placement`, `package`.
+    pub basis: String,
+    /// Signatures and rules that agree, each after its engine (`signatures: Eicar-Signature`).
+    pub names: Vec<String>,
+    /// What starts it; empty where nothing is known to.
+    pub started_by: Vec<StartedBy>,
+    /// Whether the final root filesystem still holds it.
+    pub in_final_view: bool,
+    /// In how many places it stands.
+    pub places: u64,
+}
+
+/// What starts a malicious file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StartedBy {
+    /// How: `entrypoint`, `cron`, `loader` …
+    pub kind: String,
+    /// The file that starts it; left out where the image's configuration does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
 }
 
 /// A key, token or password in the image. Its value is nowhere in the report.
@@ -312,7 +341,7 @@ impl Finding {
     pub fn vulnerability(&self) -> Option<&Vulnerability> {
         match &self.detail {
             Detail::Vulnerability(vulnerability) => Some(vulnerability),
-            Detail::Secret(_) => None,
+            Detail::Secret(_) | Detail::Malware(_) => None,
         }
     }
 
@@ -320,7 +349,15 @@ impl Finding {
     pub fn secret(&self) -> Option<&Secret> {
         match &self.detail {
             Detail::Secret(secret) => Some(secret),
-            Detail::Vulnerability(_) => None,
+            Detail::Vulnerability(_) | Detail::Malware(_) => None,
+        }
+    }
+
+    /// The malware, where it is some.
+    pub fn malware(&self) -> Option<&Malware> {
+        match &self.detail {
+            Detail::Malware(malware) => Some(malware),
+            Detail::Vulnerability(_) | Detail::Secret(_) => None,
         }
     }
 
@@ -384,6 +421,7 @@ impl From<core::Detail> for Detail {
                 Detail::Vulnerability(Box::new((*detail).into()))
             }
             core::Detail::Secret(detail) => Detail::Secret(Box::new((*detail).into())),
+            core::Detail::Malware(detail) => Detail::Malware(Box::new((*detail).into())),
         }
     }
 }
@@ -400,6 +438,26 @@ impl From<core::SecretDetail> for Secret {
                 core::SecretState::Configuration => SecretState::Configuration,
             },
             revoke: detail.revoke,
+            places: detail.places,
+        }
+    }
+}
+
+impl From<core::MalwareDetail> for Malware {
+    fn from(detail: core::MalwareDetail) -> Malware {
+        Malware {
+            summary: detail.summary,
+            basis: detail.basis.as_str().to_owned(),
+            names: detail.names,
+            started_by: detail
+                .started_by
+                .into_iter()
+                .map(|starter| StartedBy {
+                    kind: starter.kind.as_str().to_owned(),
+                    path: starter.path.map(|path| path.to_string()),
+                })
+                .collect(),
+            in_final_view: detail.in_final_view,
             places: detail.places,
         }
     }

@@ -416,6 +416,7 @@ fn remove_below<V>(map: &mut BTreeMap<ImagePath, V>, directory: &str) {
 
 /// About how many bytes of memory an item takes.
 fn size_of_item(item: &EvidenceItem) -> usize {
+    let inside = |way: &Option<Box<str>>| way.as_ref().map_or(0, |way| way.len());
     let text = match item {
         EvidenceItem::Package(package) => {
             let source = package.source.as_ref();
@@ -430,8 +431,17 @@ fn size_of_item(item: &EvidenceItem) -> usize {
             .map(|file| 64 + file.path.as_str().len() + file.digest.as_ref().map_or(0, |d| d.len()))
             .sum(),
         EvidenceItem::Secret(secret) => {
-            secret.rule.len() + secret.redacted.len() + secret.fingerprint.len()
+            secret.rule.len()
+                + secret.redacted.len()
+                + secret.fingerprint.len()
+                + inside(&secret.inside)
         }
+        EvidenceItem::Detection(found) => {
+            found.name.len() + found.note.len() + inside(&found.inside)
+        }
+        EvidenceItem::Suspicion(seen) => seen.rule.len() + seen.note.len() + inside(&seen.inside),
+        EvidenceItem::Executable(file) => file.digests.iter().map(|d| 16 + d.len()).sum(),
+        EvidenceItem::Starter(starter) => starter.starts.iter().map(|s| 16 + s.len()).sum(),
         EvidenceItem::Distro(_) | EvidenceItem::PackageDatabase(_) => 0,
     };
     size_of::<EvidenceItem>() + text

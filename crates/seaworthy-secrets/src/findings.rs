@@ -347,6 +347,7 @@ mod tests {
 
     fn secret(rule: &str, fingerprint: &str) -> SecretEvidence {
         SecretEvidence {
+            inside: None,
             offset: 7,
             line: Some(2),
             rule: rule.to_owned(),

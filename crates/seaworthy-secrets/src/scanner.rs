@@ -102,6 +102,7 @@ impl SecretScanner {
             MatchKind::Assignment => None,
         };
         SecretEvidence {
+            inside: None,
             offset: offset.saturating_add(found.range.start as u64),
             line,
             rule: rule.unwrap_or(GENERIC_RULE).id.to_owned(),

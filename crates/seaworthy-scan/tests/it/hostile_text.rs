@@ -81,6 +81,10 @@ fn texts(item: &EvidenceItem) -> Vec<&str> {
             .collect(),
         EvidenceItem::PackageDatabase(format) => vec![format],
         EvidenceItem::Secret(secret) => vec![&secret.rule, &secret.redacted, &secret.fingerprint],
+        EvidenceItem::Detection(found) => vec![&found.name, &found.note],
+        EvidenceItem::Suspicion(seen) => vec![&seen.rule, &seen.note],
+        EvidenceItem::Executable(file) => file.digests.iter().map(|digest| &**digest).collect(),
+        EvidenceItem::Starter(starter) => starter.starts.iter().map(|start| &**start).collect(),
     }
 }
 
