@@ -7,7 +7,7 @@ use seaworthy_core::{ImageEvidence, Problem, ProblemKind};
 use seaworthy_image::{Cancel, Image, Limits, OpenOptions, WalkContext, open_image};
 use seaworthy_policy::{Policy, evaluate};
 use seaworthy_report::{Inventory, Report, ReportParts, Suppressed, Timings, image_of};
-use seaworthy_scan::{AnalyzerSet, scan_image};
+use seaworthy_scan::{AnalyzerSet, Tools, scan_image};
 use seaworthy_secrets::findings::{SecretFindings, findings};
 
 use crate::cache::{CacheChoice, open_cache};
@@ -158,10 +158,11 @@ fn read(
         true => open_cache(&request.cache),
         false => (None, None),
     };
-    let mut analyzers = AnalyzerSet::builtin();
-    if let Some(scanner) = &secrets.scanner {
-        analyzers = analyzers.with_secrets(scanner.clone());
-    }
+    let analyzers = AnalyzerSet::builtin().with_content(Tools {
+        secrets: secrets.scanner.clone(),
+        redactor: Some(secrets.redactor),
+        ..Tools::default()
+    });
     let scanned = scan_image(image, &analyzers, cache.as_ref(), ctx, request.threads)?;
     let mut problems = image.problems.clone();
     problems.extend(scanned.evidence.problems.iter().cloned());

@@ -73,6 +73,8 @@ fn broken_rules(error: RuleError) -> crate::EngineError {
 pub(crate) struct Secrets {
     /// `None` where nobody wants secrets looked for.
     pub scanner: Option<Arc<SecretScanner>>,
+    /// Cuts secrets out of what a report shows, wanted or not.
+    pub redactor: Arc<SecretScanner>,
     /// Why the key will be another one next time.
     pub notice: Option<Problem>,
     /// Whether evidence made with the key can be used again.
@@ -94,8 +96,11 @@ pub(crate) fn open_secrets(choice: &SecretsChoice) -> Result<Secrets, crate::Eng
     let mut is_lasting = true;
     let key = match choice {
         SecretsChoice::Off => {
+            // No fingerprint leaves it: any key does.
+            let redactor = SecretScanner::builtin(FingerprintKey::new([0; 32]));
             return Ok(Secrets {
                 scanner: None,
+                redactor: Arc::new(redactor.map_err(broken_rules)?),
                 notice: None,
                 is_lasting: true,
             });
@@ -121,9 +126,10 @@ pub(crate) fn open_secrets(choice: &SecretsChoice) -> Result<Secrets, crate::Eng
             }
         },
     };
-    let scanner = SecretScanner::builtin(key).map_err(broken_rules)?;
+    let scanner = Arc::new(SecretScanner::builtin(key).map_err(broken_rules)?);
     Ok(Secrets {
-        scanner: Some(Arc::new(scanner)),
+        scanner: Some(scanner.clone()),
+        redactor: scanner,
         notice,
         is_lasting,
     })

@@ -46,9 +46,9 @@ pub fn supported() -> Vec<SupportGroup> {
         },
         SupportGroup {
             title: "Content of files in images",
-            rows: seaworthy_scan::content::ANALYZERS
+            rows: seaworthy_scan::content::ENGINES
                 .iter()
-                .map(|analyzer| row(analyzer.meta.id, analyzer.meta.summary))
+                .map(|engine| row(engine.meta.id, engine.meta.summary))
                 .collect(),
         },
         SupportGroup {

@@ -119,6 +119,7 @@ pub fn scan_image(
     let config = content::config::read(&image.config, layers.len(), analyzers.tools());
     let mut evidence = coalesce(&results, &config.created_by);
     evidence.config_secrets = config.secrets;
+    evidence.start = config.start;
     evidence.problems.extend(image.problems.iter().cloned());
     let mut notices = std::mem::take(&mut *lock(&notices));
     notices.sort_unstable();

@@ -1,20 +1,28 @@
 //! The content of one file, read once for all analyzers that want it.
 
-use std::io::Read;
+use std::io::{self, Read, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use memmap2::Mmap;
 use seaworthy_core::ProblemKind;
 use seaworthy_image::Body;
 
-use crate::analyzer::MAX_OVERLAP;
+use crate::analyzer::{MAX_EXAMINED, MAX_OVERLAP};
 use crate::interest::AnalyzerIndex;
-use crate::{AnalyzerSet, FileMeta, Reader, Sink, StreamReader};
+use crate::{AnalyzerSet, FileMeta, Reader, Sink, StreamReader, Tools};
 
 /// New bytes in each window of a stream.
 pub(crate) const WINDOW: usize = 1 << 20;
 
 /// Buffers larger than this are given back after the file that needed them.
-const KEEP_BUFFER: usize = 16 << 20;
+const KEEP_BUFFER: usize = 8 << 20;
+
+/// Files up to this are gathered in the buffer, larger ones in a mapped file without a name,
+/// whose pages the system can take back.
+const GATHER: u64 = 24 << 20;
+
+/// Bytes copied at a time into such a file.
+const SPOOL_BLOCK: usize = 1 << 20;
 
 /// Reads file after file through one buffer.
 pub(crate) struct ContentReader<'a> {
@@ -44,6 +52,7 @@ impl<'a> ContentReader<'a> {
             analyzers: self.analyzers,
             size: slice.map_or(size, |bytes| bytes.len() as u64),
             slice,
+            mapped: None,
             rest,
             buffer: &mut self.buffer,
             spent: 0,
@@ -57,6 +66,8 @@ pub(crate) struct Content<'c, 'r> {
     analyzers: &'c AnalyzerSet,
     size: u64,
     slice: Option<&'c [u8]>,
+    /// A copy in a file without a name, made where a large one is wanted in one piece.
+    mapped: Option<Mmap>,
     rest: Option<&'r mut dyn Read>,
     /// What was read from `rest` and is still needed.
     buffer: &'c mut Vec<u8>,
@@ -79,7 +90,15 @@ impl Content<'_, '_> {
     }
 
     fn bytes(&self) -> &[u8] {
-        self.slice.unwrap_or(self.buffer)
+        match &self.mapped {
+            Some(map) => map,
+            None => self.slice.unwrap_or(self.buffer),
+        }
+    }
+
+    /// Whether all of it is at hand in one piece that does not move.
+    fn is_whole(&self) -> bool {
+        self.slice.is_some() || self.mapped.is_some()
     }
 
     /// Reads until the buffer holds `count` bytes or the file ends.
@@ -89,6 +108,16 @@ impl Content<'_, '_> {
             return;
         };
         if self.error.is_some() {
+            return;
+        }
+        // Exactly what is needed: growing by doubling would take twice that. A size that is not
+        // true costs address space, not memory.
+        let left = self
+            .size
+            .saturating_sub(self.spent + self.buffer.len() as u64);
+        let room = usize::try_from(missing.min(left)).unwrap_or(0);
+        if self.buffer.try_reserve_exact(room).is_err() {
+            self.error = Some("there is no memory for it".to_owned());
             return;
         }
         if let Err(error) = rest.take(missing).read_to_end(self.buffer) {
@@ -107,6 +136,7 @@ impl Content<'_, '_> {
         let mut sinks = Vec::with_capacity(wanted.len());
         let mut whole = Vec::new();
         let mut streams: Vec<Stream> = Vec::new();
+        let mut examined = Vec::new();
         let mut largest = 0;
         for &index in wanted {
             let Some(analyzer) = self.analyzers.get(index) else {
@@ -138,6 +168,31 @@ impl Content<'_, '_> {
                         reader,
                     }));
                 }
+                Reader::Examine {
+                    look,
+                    overlap,
+                    start,
+                } => {
+                    if self.size <= MAX_EXAMINED {
+                        examined.push((place, look));
+                    } else {
+                        let message = format!(
+                            "{} bytes are more than the {MAX_EXAMINED} that are looked at in one \
+                             piece: archives in it were not unpacked",
+                            self.size
+                        );
+                        sink.problem(ProblemKind::LimitReached, message);
+                        let reader = guarded(&mut sink, analyzer.meta.id, |_| {
+                            start(meta, self.analyzers.tools())
+                        });
+                        streams.extend(reader.map(|reader| Stream {
+                            place,
+                            id: analyzer.meta.id,
+                            overlap: overlap.min(MAX_OVERLAP),
+                            reader,
+                        }));
+                    }
+                }
             }
             sinks.push((index, sink));
         }
@@ -150,11 +205,94 @@ impl Content<'_, '_> {
                 }
             }
         }
+        if !examined.is_empty() {
+            self.examine(meta, &examined, &mut sinks);
+        }
         if !streams.is_empty() {
             self.stream(streams, &mut sinks);
         }
         self.report_short_read(&mut sinks);
         sinks
+    }
+
+    /// Gives the whole content to readers that want it in one piece.
+    fn examine(
+        &mut self,
+        meta: &FileMeta<'_>,
+        examined: &[(usize, Look)],
+        sinks: &mut [(AnalyzerIndex, Sink)],
+    ) {
+        if !self.is_whole() && self.size > GATHER.max(self.buffer.len() as u64) {
+            match self.spool() {
+                Ok(map) => self.mapped = Some(map),
+                Err(error) => {
+                    let dir = std::env::temp_dir();
+                    if let Some((_, sink)) = examined
+                        .first()
+                        .and_then(|(place, _)| sinks.get_mut(*place))
+                    {
+                        sink.problem(
+                            ProblemKind::Unreadable,
+                            format!(
+                                "its {} bytes do not go into a temporary file in `{}`: {error}\n  \
+                                 hint: set `TMPDIR` to a folder with room",
+                                self.size,
+                                dir.display()
+                            ),
+                        );
+                    }
+                    return;
+                }
+            }
+        } else if !self.is_whole() {
+            self.fill(usize::try_from(self.size).unwrap_or(usize::MAX));
+        }
+        let tools = self.analyzers.tools();
+        let bytes = self.bytes();
+        for (place, look) in examined {
+            if let Some((index, sink)) = sinks.get_mut(*place) {
+                let id = self.analyzers.get(*index).map_or("", |row| row.meta.id);
+                guarded(sink, id, |sink| look(meta, bytes, tools, sink));
+            }
+        }
+    }
+
+    /// Copies the content into a file without a name and maps it.
+    fn spool(&mut self) -> io::Result<Mmap> {
+        let mut file = seaworthy_image::unnamed_file(&std::env::temp_dir())?;
+        file.write_all(self.buffer)?;
+        let mut left = self.size.saturating_sub(self.buffer.len() as u64);
+        let mut block = vec![0; SPOOL_BLOCK];
+        while let Some(rest) = self.rest.as_deref_mut().filter(|_| left > 0) {
+            let want = usize::try_from(left)
+                .unwrap_or(SPOOL_BLOCK)
+                .min(SPOOL_BLOCK);
+            match rest.read(&mut block[..want]) {
+                Ok(0) => {
+                    self.error = Some("it is shorter than its entry says".to_owned());
+                    break;
+                }
+                Ok(count) => {
+                    file.write_all(&block[..count])?;
+                    left = left.saturating_sub(count as u64);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.error = Some(error.to_string());
+                    break;
+                }
+            }
+        }
+        self.rest = None;
+        #[expect(
+            unsafe_code,
+            reason = "engines want a file in one piece, and a large one does not belong into memory"
+        )]
+        // SAFETY: the file has no name, was made by us and is written by nobody any more, so the
+        // bytes behind the map never change while it lives.
+        unsafe {
+            Mmap::map(&file)
+        }
     }
 
     fn stream(&mut self, mut streams: Vec<Stream>, sinks: &mut [(AnalyzerIndex, Sink)]) {
@@ -166,7 +304,7 @@ impl Content<'_, '_> {
         // Place of the window's first new byte in the bytes at hand.
         let mut start = 0_usize;
         loop {
-            if self.slice.is_none() {
+            if !self.is_whole() {
                 self.fill(start.saturating_add(WINDOW));
             }
             let base = self.spent;
@@ -194,7 +332,7 @@ impl Content<'_, '_> {
                 break;
             }
             start = end;
-            if self.slice.is_none() && start >= WINDOW && start == self.buffer.len() {
+            if !self.is_whole() && start >= WINDOW && start == self.buffer.len() {
                 // All that was read has been seen: only the overlap is needed again.
                 let spent = start.saturating_sub(longest);
                 self.buffer.drain(..spent);
@@ -220,6 +358,9 @@ impl Content<'_, '_> {
         }
     }
 }
+
+/// How a reader looks at a whole file.
+type Look = fn(&FileMeta<'_>, &[u8], &Tools, &mut Sink);
 
 struct Stream {
     place: usize,

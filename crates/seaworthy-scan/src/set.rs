@@ -33,11 +33,21 @@ impl AnalyzerSet {
     /// The same set, looking for secrets too.
     #[must_use]
     pub fn with_secrets(self, scanner: Arc<SecretScanner>) -> AnalyzerSet {
-        let mut analyzers = self.analyzers;
-        analyzers.push(content::secrets::ANALYZER);
         let tools = Tools {
             secrets: Some(scanner),
+            ..self.tools.clone()
         };
+        self.with_content(tools)
+    }
+
+    /// The same set, looking into every file with these tools.
+    #[must_use]
+    pub fn with_content(self, tools: Tools) -> AnalyzerSet {
+        let mut analyzers = self.analyzers;
+        analyzers.retain(|analyzer| analyzer.meta.id != content::ANALYZER.meta.id);
+        if tools.look_into_files() {
+            analyzers.push(content::ANALYZER);
+        }
         AnalyzerSet::with_tools(analyzers, tools)
     }
 
@@ -99,6 +109,7 @@ fn revision_key(analyzers: &[Analyzer], tools: &Tools) -> u64 {
             let reader = match analyzer.reader {
                 Reader::Whole { cap, .. } => format!("whole {cap}"),
                 Reader::Stream { overlap, .. } => format!("stream {overlap}"),
+                Reader::Examine { overlap, .. } => format!("examine {overlap}"),
             };
             let meta = analyzer.meta;
             format!("{} {} {interest} {reader}\n", meta.id, meta.revision)
@@ -110,8 +121,9 @@ fn revision_key(analyzers: &[Analyzer], tools: &Tools) -> u64 {
     for row in rows {
         hasher.update(row.as_bytes());
     }
-    if let Some(scanner) = &tools.secrets {
-        hasher.update(&scanner.revision().to_le_bytes());
+    for (engine, revision) in content::revisions(tools) {
+        hasher.update(engine.as_bytes());
+        hasher.update(&revision.to_le_bytes());
     }
     hasher.digest()
 }
@@ -125,7 +137,7 @@ mod tests {
     #[test]
     fn every_row_describes_itself_under_its_own_id() {
         let mut ids = BTreeSet::new();
-        for analyzer in catalogers::ANALYZERS.iter().chain(content::ANALYZERS) {
+        for analyzer in catalogers::ANALYZERS.iter().chain([&content::ANALYZER]) {
             let meta = analyzer.meta;
             assert!(ids.insert(meta.id), "two analyzers are called {}", meta.id);
             assert!(
