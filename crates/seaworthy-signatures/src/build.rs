@@ -195,7 +195,7 @@ impl Builder {
                 self.report.active += 1;
             }
         }
-        let file = pack(&hashes, &records, &mut self.report)?;
+        let file = pack(&hashes, records, &mut self.report)?;
         Ok((file, self.report))
     }
 }
@@ -251,6 +251,7 @@ fn read(
                 },
                 logic: Logic::Sub(0, None),
                 subs: vec![Sub::Body(sub)],
+                anchored: 0,
             })
         }),
         FileKind::Logical => ldb::parse(line).map(|logical| {
@@ -260,6 +261,7 @@ fn read(
                 description: logical.description,
                 logic: logical.logic,
                 subs: logical.subs,
+                anchored: 0,
             })
         }),
         FileKind::Unsupported(reason) => Err(reason),
@@ -287,7 +289,7 @@ fn read(
 
 fn pack(
     hashes: &BTreeMap<u32, Vec<HashSignature>>,
-    records: &[Record],
+    records: Vec<Record>,
     report: &mut BuildReport,
 ) -> Result<Vec<u8>, BuildError> {
     let word = |value: usize| {
@@ -314,9 +316,17 @@ fn pack(
     }
     let mut literals = Vec::new();
     let mut end = 0usize;
-    for (number, record) in records.iter().enumerate() {
+    for (number, record) in records.into_iter().enumerate() {
+        let anchors = anchor::choose(&record.logic, &record.subs);
+        let record = Record {
+            anchored: anchors
+                .iter()
+                .flatten()
+                .fold(0, |all, anchor| all | 1 << (anchor.sub & 63)),
+            ..record
+        };
         let bytes =
-            postcard::to_allocvec(record).map_err(|error| BuildError::Pack(error.to_string()))?;
+            postcard::to_allocvec(&record).map_err(|error| BuildError::Pack(error.to_string()))?;
         end += bytes.len();
         put(&mut sections, SECTION_RECORDS, &bytes);
         put(
@@ -325,13 +335,13 @@ fn pack(
             &word(end)?.to_le_bytes(),
         );
         let number = word(number)?;
-        let Some(anchors) = anchor::choose(&record.logic, &record.subs) else {
+        let Some(anchors) = anchors else {
             report.always_tried += 1;
             put(&mut sections, SECTION_ALWAYS, &number.to_le_bytes());
             continue;
         };
         for anchor in anchors {
-            // record(u32) start(u32) low(u32) high(u32) length(u8) ignore case(u8) target(u8) 0
+            // record(u32) start(u32) low(u32) high(u32) length(u8) ignore case(u8) target(u8) sub(u8)
             put(&mut sections, SECTION_ANCHORS, &number.to_le_bytes());
             put(
                 &mut sections,
@@ -348,7 +358,7 @@ fn pack(
                     length,
                     u8::from(anchor.ignore_case),
                     record.description.target,
-                    0,
+                    anchor.sub,
                 ],
             );
             literals.extend_from_slice(&anchor.bytes);

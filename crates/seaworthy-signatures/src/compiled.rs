@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 const MAGIC: &[u8; 8] = b"SWSIGNA\n";
 /// Raised with every change of the layout; a reader takes exactly its own.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 const HEAD: usize = 24;
 const MAX_SECTIONS: u32 = 64;
 

@@ -253,36 +253,35 @@ impl SignatureSet {
         normalised: bool,
         found: &mut BTreeSet<(DetectionKind, String, usize, bool)>,
     ) {
-        let mut candidates: Vec<u32> = Vec::new();
-        let mut seen: HashMap<u32, ()> = HashMap::new();
-        self.matcher(target).find(view.bytes, |record, _| {
-            if seen.insert(record, ()).is_none() {
-                candidates.push(record);
-            }
+        // The anchored sub-signatures that were seen, as bits, for each candidate.
+        let mut candidates: HashMap<u32, u64> = HashMap::new();
+        self.matcher(target).find(view.bytes, |record, sub, _| {
+            *candidates.entry(record).or_default() |= 1 << (sub & 63);
         });
+        let mut candidates: Vec<(u32, u64)> = candidates.into_iter().collect();
         candidates.sort_unstable();
-        for number in candidates {
+        for (number, seen) in candidates {
             if let Some(record) = self.kept_record(number) {
-                self.try_record(number, &record, view, container, normalised, found);
+                self.try_record((number, seen), &record, view, container, normalised, found);
             }
         }
         for (number, record) in self.always() {
             if matches!(record.description.target, 0) || record.description.target == target {
-                self.try_record(*number, record, view, container, normalised, found);
+                self.try_record((*number, 0), record, view, container, normalised, found);
             }
         }
     }
 
     fn try_record(
         &self,
-        number: u32,
+        (number, seen): (u32, u64),
         record: &Record,
         view: &View<'_>,
         container: Option<&str>,
         normalised: bool,
         found: &mut BTreeSet<(DetectionKind, String, usize, bool)>,
     ) {
-        if let Some(offset) = evaluate::matches(record, view, container, &|id| {
+        if let Some(offset) = evaluate::matches(record, seen, view, container, &|id| {
             self.regex(number, id, record)
         }) {
             let kind = if record.logical {
@@ -387,7 +386,7 @@ impl SignatureSet {
             Prefilter::new(
                 anchors
                     .filter_map(|row| {
-                        let [length, ignore_case, of, _] = *row.last_chunk()?;
+                        let [length, ignore_case, of, sub] = *row.last_chunk()?;
                         if of != 0 && of != target {
                             return None;
                         }
@@ -400,6 +399,7 @@ impl SignatureSet {
                             literal,
                             ignore_case: ignore_case != 0,
                             record,
+                            sub,
                             low,
                             high,
                         })

@@ -170,6 +170,9 @@ impl Logic {
                 if !and && block.is_some_and(|(c, _)| c.holds_for_nothing()) {
                     return None;
                 }
+                if let (false, Some((_, different @ 2..))) = (and, block) {
+                    return self.necessary_of_many(*different, cost);
+                }
                 let (left, right) = (left.necessary(cost), right.necessary(cost));
                 match (left, right) {
                     (Some(left), Some(right)) if *and => {
@@ -184,6 +187,62 @@ impl Logic {
                     _ => None,
                 }
             }
+        }
+    }
+
+    /// The cheapest necessary set of a block that asks for `different` sub-signatures: those
+    /// that cost most can be left out, as long as they alone are too few.
+    fn necessary_of_many(
+        &self,
+        different: u32,
+        cost: &impl Fn(u8) -> Option<u64>,
+    ) -> Option<(u64, Vec<u8>)> {
+        let mut choices = Vec::new();
+        self.choices(true, &mut choices);
+        let mut sets: Vec<(Option<(u64, Vec<u8>)>, u32)> = choices
+            .into_iter()
+            .map(|choice| (choice.necessary(cost), choice.ids().count_ones()))
+            .collect();
+        // What can't serve comes first, then by cost, highest first.
+        sets.sort_by_key(|(set, _)| {
+            set.as_ref()
+                .map_or((0, 0), |(cost, _)| (1, u64::MAX - cost))
+        });
+        let mut spare = different.saturating_sub(1);
+        let mut all = (0u64, Vec::new());
+        for (set, ids) in sets {
+            if ids <= spare {
+                spare -= ids;
+                continue;
+            }
+            let (cost, ids) = set?;
+            all.0 = all.0.saturating_add(cost);
+            all.1.extend(ids);
+        }
+        Some(all)
+    }
+
+    /// The expressions that `|` joins, without those of blocks of their own.
+    fn choices<'l>(&'l self, top: bool, into: &mut Vec<&'l Logic>) {
+        match self {
+            Logic::Both {
+                and: false,
+                left,
+                right,
+                block,
+            } if top || block.is_none() => {
+                left.choices(false, into);
+                right.choices(false, into);
+            }
+            _ => into.push(self),
+        }
+    }
+
+    /// The sub-signatures in use, as bits.
+    fn ids(&self) -> u64 {
+        match self {
+            Logic::Sub(id, _) => 1 << (*id & 63),
+            Logic::Both { left, right, .. } => left.ids() | right.ids(),
         }
     }
 }
