@@ -120,6 +120,7 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
     knowledge.push_str(dot);
     knowledge.push_str(&counted(database.advisories, "record"));
     line("advisories", &knowledge, out)?;
+    line("malware", &malware(report, dot), out)?;
 
     severities(report, pen, out)?;
     let mut marks = Vec::new();
@@ -134,6 +135,9 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
             marks.push(format!("{count} {word}"));
         }
     }
+    if totals.malware > 0 {
+        marks.push(format!("{} malware", totals.malware));
+    }
     if totals.secrets > 0 {
         marks.push(counted(totals.secrets, "secret"));
     }
@@ -141,6 +145,36 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
         line("", &marks.join(dot), out)?;
     }
     Ok(())
+}
+
+/// What malware was looked for with.
+fn malware(report: &Report, dot: &str) -> String {
+    if report.malware.is_empty() {
+        return "not looked for".to_owned();
+    }
+    let engines: Vec<String> = report
+        .malware
+        .iter()
+        .map(|engine| {
+            let word = match engine.engine.as_str() {
+                "signatures" => "signature",
+                "yara" => "YARA rule",
+                "rules" => "own rule",
+                other => other,
+            };
+            let mut text = match (engine.count, &engine.version) {
+                (Some(count), _) => counted(count, word),
+                (None, Some(version)) => format!("{word} {}", printable(version)),
+                (None, None) => word.to_owned(),
+            };
+            if let Some(day) = &engine.published_at {
+                let day: String = printable(day).chars().take(10).collect();
+                text.push_str(&format!(" of {day}"));
+            }
+            text
+        })
+        .collect();
+    engines.join(dot)
 }
 
 /// The counts by severity. Escape sequences have no width, so this line is broken here.
