@@ -75,7 +75,8 @@ pub fn scan_image(
             // be in their way.
             let share = size_of(layer).saturating_mul(threads as u64);
             ctx.single_thread |= threads == 1 || share <= total;
-            let (evidence, is_verified) = match scan_layer_checked(layer, analyzers, &ctx) {
+            let (evidence, is_verified) = match scan_layer_checked(layer, analyzers, &ctx, threads)
+            {
                 Ok(scanned) => scanned,
                 Err(LayerError::Cancelled) => return,
                 Err(error) => (unreadable(layer, &error), false),

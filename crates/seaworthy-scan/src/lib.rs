@@ -19,6 +19,7 @@ mod image;
 mod interest;
 mod layer;
 mod memory_layer;
+mod pool;
 mod problems;
 mod read;
 mod set;

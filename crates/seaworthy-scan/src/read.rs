@@ -9,7 +9,8 @@ use seaworthy_image::Body;
 
 use crate::analyzer::{MAX_EXAMINED, MAX_OVERLAP};
 use crate::interest::AnalyzerIndex;
-use crate::{AnalyzerSet, FileMeta, Reader, Sink, StreamReader, Tools};
+use crate::pool::{MAX_PART, Piece};
+use crate::{AnalyzerSet, FileMeta, Reader, Sink, StreamReader};
 
 /// New bytes in each window of a stream.
 pub(crate) const WINDOW: usize = 1 << 20;
@@ -82,6 +83,11 @@ impl Content<'_, '_> {
         self.fill(count);
         let bytes = self.bytes();
         &bytes[..bytes.len().min(count)]
+    }
+
+    /// Bytes it has, as far as its entry tells the truth.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
     }
 
     /// Whether nothing has been dropped yet, so that it can be analysed again.
@@ -168,13 +174,9 @@ impl Content<'_, '_> {
                         reader,
                     }));
                 }
-                Reader::Examine {
-                    look,
-                    overlap,
-                    start,
-                } => {
+                Reader::Examine { overlap, start, .. } => {
                     if self.size <= MAX_EXAMINED {
-                        examined.push((place, look));
+                        examined.push(place);
                     } else {
                         let message = format!(
                             "{} bytes are more than the {MAX_EXAMINED} that are looked at in one \
@@ -219,42 +221,86 @@ impl Content<'_, '_> {
     fn examine(
         &mut self,
         meta: &FileMeta<'_>,
-        examined: &[(usize, Look)],
+        examined: &[usize],
         sinks: &mut [(AnalyzerIndex, Sink)],
     ) {
-        if !self.is_whole() && self.size > GATHER.max(self.buffer.len() as u64) {
-            match self.spool() {
-                Ok(map) => self.mapped = Some(map),
-                Err(error) => {
-                    let dir = std::env::temp_dir();
-                    if let Some((_, sink)) = examined
-                        .first()
-                        .and_then(|(place, _)| sinks.get_mut(*place))
-                    {
-                        sink.problem(
-                            ProblemKind::Unreadable,
-                            format!(
-                                "its {} bytes do not go into a temporary file in `{}`: {error}\n  \
-                                 hint: set `TMPDIR` to a folder with room",
-                                self.size,
-                                dir.display()
-                            ),
-                        );
-                    }
-                    return;
-                }
-            }
-        } else if !self.is_whole() {
-            self.fill(usize::try_from(self.size).unwrap_or(usize::MAX));
+        let Some(first) = examined.first() else {
+            return;
+        };
+        let whole = match sinks.get_mut(*first) {
+            Some((_, sink)) => self.gather(sink),
+            None => false,
+        };
+        if !whole {
+            return;
         }
-        let tools = self.analyzers.tools();
-        let bytes = self.bytes();
-        for (place, look) in examined {
+        for place in examined {
             if let Some((index, sink)) = sinks.get_mut(*place) {
-                let id = self.analyzers.get(*index).map_or("", |row| row.meta.id);
-                guarded(sink, id, |sink| look(meta, bytes, tools, sink));
+                run_look(self.analyzers, *index, meta, self.bytes(), sink);
             }
         }
+    }
+
+    /// Brings all of the content into one piece. Returns whether that went well, or says why not.
+    fn gather(&mut self, sink: &mut Sink) -> bool {
+        if self.is_whole() {
+            return true;
+        }
+        if self.size <= GATHER.max(self.buffer.len() as u64) {
+            self.fill(usize::try_from(self.size).unwrap_or(usize::MAX));
+            return true;
+        }
+        match self.spool() {
+            Ok(map) => {
+                self.mapped = Some(map);
+                true
+            }
+            Err(error) => {
+                let dir = std::env::temp_dir();
+                sink.problem(
+                    ProblemKind::Unreadable,
+                    format!(
+                        "its {} bytes do not go into a temporary file in `{}`: {error}\n  hint: \
+                         set `TMPDIR` to a folder with room",
+                        self.size,
+                        dir.display()
+                    ),
+                );
+                false
+            }
+        }
+    }
+
+    /// The whole content as a piece of its own: small ones at the end of `buffer`, others in
+    /// `spare`'s memory. `None` if it can't be had, which the sink then says.
+    pub(crate) fn take(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        spare: impl FnOnce() -> Vec<u8>,
+        sink: &mut Sink,
+    ) -> Option<Piece> {
+        if !self.gather(sink) {
+            return None;
+        }
+        if let Some(error) = self.error.take() {
+            short_read(&error, sink);
+        }
+        if let Some(map) = self.mapped.take() {
+            return Some(Piece::Mapped(map));
+        }
+        let bytes = self.bytes();
+        if bytes.len() <= MAX_PART {
+            let start = buffer.len();
+            buffer.extend_from_slice(bytes);
+            return Some(Piece::Part(start..buffer.len()));
+        }
+        let mut own = spare();
+        if self.slice.is_none() {
+            std::mem::swap(&mut own, self.buffer);
+        } else {
+            own.extend_from_slice(bytes);
+        }
+        Some(Piece::Own(own))
     }
 
     /// Copies the content into a file without a name and maps it.
@@ -351,16 +397,34 @@ impl Content<'_, '_> {
         if let Some(error) = &self.error
             && let Some((_, sink)) = sinks.first_mut()
         {
-            sink.problem(
-                ProblemKind::Unreadable,
-                format!("the file could not be read to its end: {error}"),
-            );
+            short_read(error, sink);
         }
     }
 }
 
-/// How a reader looks at a whole file.
-type Look = fn(&FileMeta<'_>, &[u8], &Tools, &mut Sink);
+fn short_read(error: &str, sink: &mut Sink) {
+    sink.problem(
+        ProblemKind::Unreadable,
+        format!("the file could not be read to its end: {error}"),
+    );
+}
+
+/// Shows a whole file to an analyzer that wants it in one piece.
+pub(crate) fn run_look(
+    analyzers: &AnalyzerSet,
+    index: AnalyzerIndex,
+    meta: &FileMeta<'_>,
+    bytes: &[u8],
+    sink: &mut Sink,
+) {
+    if let Some(analyzer) = analyzers.get(index)
+        && let Reader::Examine { look, .. } = analyzer.reader
+    {
+        guarded(sink, analyzer.meta.id, |sink| {
+            look(meta, bytes, analyzers.tools(), sink);
+        });
+    }
+}
 
 struct Stream {
     place: usize,

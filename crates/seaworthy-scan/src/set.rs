@@ -92,6 +92,18 @@ impl AnalyzerSet {
         &self.interests
     }
 
+    /// The analyzer that looks into every file's whole content, where the set has it.
+    pub(crate) fn examiner(&self) -> Option<AnalyzerIndex> {
+        self.interests
+            .wanted_always()
+            .iter()
+            .copied()
+            .find(|index| {
+                self.get(*index)
+                    .is_some_and(|analyzer| matches!(analyzer.reader, Reader::Examine { .. }))
+            })
+    }
+
     pub(crate) fn get(&self, index: AnalyzerIndex) -> Option<&Analyzer> {
         self.analyzers.get(usize::from(index))
     }
