@@ -6,6 +6,7 @@ use seaworthy_core::{EvidenceItem, ImagePath, Meta, Problem, ProblemKind};
 use seaworthy_image::EntryMeta;
 use seaworthy_secrets::scanner::SecretScanner;
 use seaworthy_signatures::SignatureSet;
+use seaworthy_unpack::Limits;
 
 /// One row of the list of analyzers. Everything about it is in the row: the compiled
 /// interest, help texts, support tables and cache keys are derived.
@@ -80,15 +81,9 @@ pub struct Tools {
     /// reported. Without it `secrets` does that.
     pub redactor: Option<Arc<SecretScanner>>,
     /// Malware signatures; `None` where nobody wants them, or none are installed.
-    pub signatures: Option<Arc<Signatures>>,
-}
-
-/// Compiled malware signatures.
-pub struct Signatures {
-    /// The signatures.
-    pub set: SignatureSet,
-    /// Differs between sets that find something else: part of the cache's key.
-    pub revision: u64,
+    pub signatures: Option<Arc<SignatureSet>>,
+    /// How much is unpacked of one file.
+    pub unpack: Limits,
 }
 
 impl Tools {

@@ -25,8 +25,7 @@ mod read;
 mod set;
 
 pub use analyzer::{
-    Analyzer, FileMeta, Interest, MAX_EXAMINED, MAX_OVERLAP, Reader, Signatures, Sink,
-    StreamReader, Tools,
+    Analyzer, FileMeta, Interest, MAX_EXAMINED, MAX_OVERLAP, Reader, Sink, StreamReader, Tools,
 };
 pub use cache::{CacheError, CacheStatus, EvidenceCache};
 pub use coalesce::{coalesce, merged_usr_alias};

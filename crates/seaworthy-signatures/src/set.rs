@@ -174,6 +174,12 @@ impl SignatureSet {
         self.sections.bytes()
     }
 
+    /// A checksum of the compiled signatures: another one for another set, for the keys of
+    /// caches. Nothing to rely on against somebody who wants two sets to look the same.
+    pub fn revision(&self) -> u64 {
+        self.sections.hash()
+    }
+
     fn new(sections: Sections) -> SignatureSet {
         SignatureSet {
             sections,

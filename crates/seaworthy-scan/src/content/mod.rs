@@ -43,13 +43,18 @@ pub struct Engine {
 /// All of them, for help, support tables and the cache's key.
 pub const ENGINES: &[Engine] = &[signatures::ENGINE, secrets::ENGINE];
 
-/// The engines that these tools have, each with a number for what it is and knows.
+/// The engines that these tools have, each with a number for what it is and knows, and how much
+/// they unpack.
 pub(crate) fn revisions(tools: &Tools) -> impl Iterator<Item = (String, u64)> {
-    ENGINES.iter().filter_map(|engine| {
+    let unpack = tools
+        .look_into_files()
+        .then(|| (format!("unpack {:?}", tools.unpack), 0));
+    let engines = ENGINES.iter().filter_map(|engine| {
         let revision = (engine.revision)(tools)?;
         Some((
             format!("{} {}", engine.meta.id, engine.meta.revision),
             revision,
         ))
-    })
+    });
+    engines.chain(unpack)
 }

@@ -4,10 +4,10 @@
 //! every level of the chain up before it reports): nothing below an allowed level is reported.
 
 use seaworthy_core::{DetectionEngine, DetectionEvidence, EvidenceItem, Meta, ProblemKind};
-use seaworthy_signatures::{Context, Detection, DetectionKind};
+use seaworthy_signatures::{Context, Detection, DetectionKind, SignatureSet};
 
 use super::Engine;
-use crate::{Signatures, Sink};
+use crate::Sink;
 
 /// The row of the list of engines.
 pub const ENGINE: Engine = Engine {
@@ -17,19 +17,19 @@ pub const ENGINE: Engine = Engine {
         summary: "Malware that ClamAV signatures know, in every file of every layer",
         references: &["https://docs.clamav.net/manual/Signatures.html"],
     },
-    revision: |tools| Some(tools.signatures.as_ref()?.revision),
+    revision: |tools| Some(tools.signatures.as_ref()?.revision()),
 };
 
 /// Looks at a whole file or member. Returns whether an allow list names it.
 pub(super) fn look(
-    signatures: &Signatures,
+    set: &SignatureSet,
     inside: Option<&str>,
     bytes: &[u8],
     context: &Context<'_>,
     room: &mut usize,
     sink: &mut Sink,
 ) -> bool {
-    let scan = signatures.set.scan(bytes, context);
+    let scan = set.scan(bytes, context);
     if scan.allowed.is_some() {
         return true;
     }
