@@ -6,6 +6,7 @@ pub mod completions;
 pub mod db;
 pub mod demo;
 pub mod explain;
+mod fetching;
 pub mod formats;
 pub mod man;
 pub mod packages;
