@@ -131,6 +131,14 @@ impl Sections {
             .unwrap_or_default()
     }
 
+    /// The hash in the file's head, which was checked.
+    pub fn hash(&self) -> u64 {
+        slice(&self.bytes)
+            .get(16..HEAD)
+            .and_then(|hash| hash.first_chunk().copied())
+            .map_or(0, u64::from_le_bytes)
+    }
+
     /// The whole file.
     pub fn bytes(&self) -> &[u8] {
         slice(&self.bytes)

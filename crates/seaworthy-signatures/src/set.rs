@@ -145,7 +145,7 @@ impl SignatureSet {
         SignatureSet::finish(builder)
     }
 
-    fn finish(builder: Builder) -> Result<(SignatureSet, BuildReport), BuildError> {
+    pub(crate) fn finish(builder: Builder) -> Result<(SignatureSet, BuildReport), BuildError> {
         let (bytes, report) = builder.compile()?;
         let sections =
             Sections::from_bytes(bytes).map_err(|error| BuildError::Pack(error.to_string()))?;
@@ -172,6 +172,12 @@ impl SignatureSet {
     /// and rename: a file that is mapped must never change.
     pub fn as_bytes(&self) -> &[u8] {
         self.sections.bytes()
+    }
+
+    /// A checksum of the compiled signatures: another one for another set, for the keys of
+    /// caches. Nothing to rely on against somebody who wants two sets to look the same.
+    pub fn revision(&self) -> u64 {
+        self.sections.hash()
     }
 
     fn new(sections: Sections) -> SignatureSet {
