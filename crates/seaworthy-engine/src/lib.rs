@@ -11,18 +11,27 @@ mod cache;
 mod error;
 mod folders;
 mod knowledge;
+mod malware;
 mod observe;
 mod scan;
 mod secrets;
+mod signatures;
 mod supported;
 
 pub use cache::{CacheChoice, DEFAULT_CACHE_BYTES, open_cache};
 pub use error::EngineError;
 pub use folders::Folders;
 pub use knowledge::{DatabaseChoice, Knowledge, open_database};
+pub use malware::{
+    FileProblem, FilesOptions, FilesScan, MalwareScan, MalwareScanner, ScannedFile, scan_files,
+};
 pub use observe::{Observer, Silent, Stage};
 pub use scan::{ScanRequest, inventory, inventory_of, scan, scan_opened};
 pub use secrets::{SecretRule, SecretsChoice, secret_rules};
+pub use signatures::{
+    STALE_SIGNATURE_DAYS, Signatures, SignaturesChoice, SignaturesDescription, SignaturesKind,
+    open_signatures,
+};
 pub use supported::{SupportGroup, SupportRow, supported};
 
 pub use seaworthy_image::{Cancel, Limits};

@@ -56,6 +56,19 @@ pub struct Inactive {
     pub reason: Reason,
 }
 
+/// What one signature file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileCount {
+    /// Its name; that of a container and a slash before it where it comes from one.
+    pub file: String,
+    /// What kind of signatures.
+    pub kind: FileKind,
+    /// How many.
+    pub parsed: usize,
+    /// How many of them are in the compiled set.
+    pub active: usize,
+}
+
 /// What a build read and kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildReport {
@@ -69,6 +82,8 @@ pub struct BuildReport {
     pub inactive: Vec<Inactive>,
     /// Files whose kind is not known, and so were not read.
     pub unknown_files: Vec<String>,
+    /// Files that hold signatures, in the order they were read.
+    pub files: Vec<FileCount>,
 }
 
 impl BuildReport {
@@ -170,6 +185,7 @@ impl Builder {
             if matches!(kind, FileKind::Ignore | FileKind::Information) {
                 continue;
             }
+            let before = (self.report.parsed, self.report.active);
             for line in whole(kind, &bytes) {
                 self.report.parsed += 1;
                 match read(kind, unwanted, line, &ignored) {
@@ -194,6 +210,12 @@ impl Builder {
                 }
                 self.report.active += 1;
             }
+            self.report.files.push(FileCount {
+                file,
+                kind,
+                parsed: self.report.parsed - before.0,
+                active: self.report.active - before.1,
+            });
         }
         let file = pack(&hashes, records, &mut self.report)?;
         Ok((file, self.report))

@@ -145,7 +145,7 @@ impl SignatureSet {
         SignatureSet::finish(builder)
     }
 
-    fn finish(builder: Builder) -> Result<(SignatureSet, BuildReport), BuildError> {
+    pub(crate) fn finish(builder: Builder) -> Result<(SignatureSet, BuildReport), BuildError> {
         let (bytes, report) = builder.compile()?;
         let sections =
             Sections::from_bytes(bytes).map_err(|error| BuildError::Pack(error.to_string()))?;

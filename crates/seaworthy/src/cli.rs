@@ -2,7 +2,9 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{cache, completions, db, demo, explain, formats, man, packages, rules, scan};
+use crate::commands::{
+    cache, completions, db, demo, explain, formats, man, packages, rules, scan, signatures,
+};
 
 /// What every help page ends with: scripts live by it.
 pub const EXIT_STATUS: &str = "\
@@ -21,7 +23,8 @@ Examples:
   docker save app | seaworthy scan -          an archive, from a file or standard input
   seaworthy scan dir:/srv/rootfs              a root filesystem
   seaworthy explain debian:12 CVE-2022-0778   why a finding is there
-  seaworthy db update                         get the whole advisory database";
+  seaworthy db update                         get the whole advisory database
+  seaworthy signatures update                 get signatures of malware";
 
 /// Is this container fit to sail?
 ///
@@ -75,6 +78,7 @@ pub enum Command {
     Packages(Box<packages::PackagesArgs>),
     Demo(demo::DemoArgs),
     Db(db::DbArgs),
+    Signatures(signatures::SignaturesArgs),
     Cache(cache::CacheArgs),
     Formats(formats::FormatsArgs),
     Rules(rules::RulesArgs),

@@ -134,6 +134,20 @@ pub enum FileKind {
 }
 
 impl FileKind {
+    /// The words for reports; for what is out of reach, the reason says more.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FileKind::FileHashes => "file hashes",
+            FileKind::SectionHashes => "section hashes",
+            FileKind::AllowedHashes => "allowed hashes",
+            FileKind::Bodies => "body signatures",
+            FileKind::Logical => "logical signatures",
+            FileKind::Ignore => "ignore lists",
+            FileKind::Information => "information",
+            FileKind::Unsupported(reason) => reason.as_str(),
+        }
+    }
+
     /// The kind of a file name and whether its signatures are about potentially unwanted
     /// applications; `None` when the name is of no signature file.
     pub fn of_name(name: &str) -> Option<(FileKind, bool)> {

@@ -1,0 +1,425 @@
+//! `signatures update` and `signatures build`: get signature files, compile, install.
+//!
+//! A mirror serves ClamAV's containers by name, `main.cvd`, or `main.cld` where it applies
+//! increments itself. What was fetched stays in a cache directory:
+//!
+//! ```text
+//! CACHE/input/main.cvd …    the containers, whatever their extension on the mirror
+//! CACHE/partial/  CACHE/state/  CACHE/cool-down/   see [`seaworthy_fetch::Fetcher`]
+//! CACHE/update.lock
+//! ```
+//!
+//! A container takes its place in the cache only when digest and signature fit, when it is
+//! the one asked for, and when it is no older than the one there. One that fails does not keep
+//! the others from being installed: its former copy is used where there is one. When no source
+//! changed, nothing is built.
+//!
+//! Left out: increments (`.cdiff`). A container is fetched whole when it changed.
+
+mod sources;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use seaworthy_fetch::{CoolDown, Event, FetchError, Fetcher, HttpOptions, Outcome, Wanted};
+
+use crate::BuildError;
+use crate::cvd::{Container, Header};
+use crate::install::{InstallDir, InstallError, Installed};
+use crate::manifest::{Manifest, Trust};
+
+pub use sources::{Compiled, SourceProblem, Sources, is_container, time_of};
+
+/// ClamAV's official host.
+pub const OFFICIAL_MIRROR: &str = "https://database.clamav.net";
+/// The official containers.
+pub const OFFICIAL_DATABASES: [&str; 3] = ["main", "daily", "bytecode"];
+
+/// The most bytes of one container; the largest official one had 163 MB in 2025.
+const MAX_CONTAINER_BYTES: u64 = 1 << 30;
+
+/// What to fetch and from where.
+#[derive(Debug, Clone)]
+pub struct UpdateOptions {
+    /// Mirrors, best first, without a slash at the end.
+    pub mirrors: Vec<String>,
+    /// Names of containers, without extension.
+    pub databases: Vec<String>,
+    /// Files and folders that are added to what was fetched.
+    pub added: Vec<PathBuf>,
+    /// Where downloads are kept.
+    pub cache: PathBuf,
+    /// What [`Manifest::builder`] will say; when it differs from the installed one, the same
+    /// sources are compiled again.
+    pub builder: String,
+    /// Patience with servers.
+    pub http: HttpOptions,
+    /// Take containers that the publisher did not sign.
+    pub allow_unsigned: bool,
+    /// Take containers that are older than those we have, and compile also when nothing
+    /// changed.
+    pub force: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl UpdateOptions {
+    /// The official containers from the official host.
+    pub fn new(cache: impl Into<PathBuf>, builder: &str, now: Timestamp) -> UpdateOptions {
+        UpdateOptions {
+            mirrors: vec![OFFICIAL_MIRROR.to_owned()],
+            databases: OFFICIAL_DATABASES.map(str::to_owned).to_vec(),
+            added: Vec::new(),
+            cache: cache.into(),
+            builder: builder.to_owned(),
+            http: HttpOptions {
+                cool_down: Some(CoolDown::new(now)),
+                ..HttpOptions::default()
+            },
+            allow_unsigned: false,
+            force: false,
+            now,
+        }
+    }
+}
+
+/// What happens meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// A container is being fetched.
+    Fetching(Event),
+    /// The files are being read.
+    Reading,
+    /// They are being compiled.
+    Compiling,
+    /// The result gets installed.
+    Installing,
+}
+
+/// What an update or a build did.
+pub struct UpdateReport {
+    /// Every container that was asked for, and how it went.
+    pub files: Vec<(String, Outcome)>,
+    /// Files that could not be used.
+    pub problems: Vec<SourceProblem>,
+    /// The signatures that are now in use.
+    pub installed: Installed,
+    /// Whether this run installed them; otherwise nothing had changed.
+    pub changed: bool,
+}
+
+/// Why there are no new signatures.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// Somebody else is at it.
+    #[error(
+        "another update uses `{}`\n  hint: wait for it to end, or use another download folder",
+        .0.display()
+    )]
+    Busy(PathBuf),
+    /// A name that is none of a container.
+    #[error(
+        "`{0}` is not the name of a signature database\n  hint: names are those of the mirror without extension, such as `main`"
+    )]
+    BadName(String),
+    /// Nothing at all could be had, now or before.
+    #[error("no signatures could be fetched: {reason}\n  hint: {hint}")]
+    Nothing {
+        /// The first thing that failed.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// What was given holds no signature that can be looked for.
+    #[error(
+        "there is no signature in `{}`\n  hint: signature files are known by their extension: .cvd, .cld, .hdb, .hsb, .ndb, .ldb and others",
+        .0.display()
+    )]
+    Empty(PathBuf),
+    /// The network or the disk.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The cache directory.
+    #[error("cannot use the download folder `{}`: {source}", path.display())]
+    Cache {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Compiling.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// Installing.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+}
+
+/// Fetches what changed, compiles, installs.
+///
+/// # Errors
+///
+/// When there is nothing to install, now or from before, or compiling or installing failed. A
+/// container or file that failed alone is in the report.
+pub fn update(
+    place: &InstallDir,
+    options: &UpdateOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<UpdateReport, UpdateError> {
+    for name in &options.databases {
+        check_name(name)?;
+    }
+    let cache_error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| UpdateError::Cache { path, source }
+    };
+    let _lock = seaworthy_fetch::lock_folder(&options.cache)
+        .map_err(cache_error(&options.cache))?
+        .ok_or_else(|| UpdateError::Busy(options.cache.clone()))?;
+    let fetcher = Fetcher::new(&options.cache, &options.http)?;
+    let input = options.cache.join("input");
+    let mut files = Vec::new();
+    let mut sources = Sources::default();
+    let mut dests = Vec::new();
+    for name in &options.databases {
+        let dest = input.join(format!("{name}.cvd"));
+        let outcome = fetch(&fetcher, name, &dest, options, progress);
+        if outcome == Outcome::Absent {
+            // What its publisher has withdrawn must not live on.
+            let _ = std::fs::remove_file(&dest);
+        }
+        files.push((format!("{name}.cvd"), outcome));
+        dests.push(dest);
+    }
+    if !dests.iter().any(|dest| dest.exists()) {
+        return Err(nothing(&files));
+    }
+    progress(Progress::Reading);
+    for dest in dests.iter().filter(|dest| dest.exists()) {
+        let name = dest.file_name().unwrap_or_default().to_string_lossy();
+        sources.add(dest, &name);
+    }
+    let (installed, problems, changed) = finish(place, sources, &input, options, progress)?;
+    Ok(UpdateReport {
+        files,
+        problems,
+        installed,
+        changed,
+    })
+}
+
+/// Compiles the files of a folder, or one file, and installs the result. Of the options,
+/// mirrors and cache do not count.
+///
+/// # Errors
+///
+/// When there is no signature in it, or compiling or installing failed. A file that can't be
+/// used is in the report.
+pub fn build(
+    place: &InstallDir,
+    from: &Path,
+    options: &UpdateOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<UpdateReport, UpdateError> {
+    progress(Progress::Reading);
+    let mut sources = Sources::default();
+    sources.add(from, &top_name(from));
+    let (installed, problems, changed) = finish(place, sources, from, options, progress)?;
+    Ok(UpdateReport {
+        files: Vec::new(),
+        problems,
+        installed,
+        changed,
+    })
+}
+
+/// Compiles the files of a folder, or one file, and installs nothing.
+///
+/// # Errors
+///
+/// When there is no signature in it, or it is too much for one set.
+pub fn compile_path(from: &Path, builder: &str, now: Timestamp) -> Result<Compiled, UpdateError> {
+    let mut sources = Sources::default();
+    sources.add(from, &top_name(from));
+    let compiled = sources.compile(builder, now)?;
+    if compiled.report.active == 0 && compiled.manifest.yara.is_empty() {
+        return Err(UpdateError::Empty(from.to_owned()));
+    }
+    Ok(compiled)
+}
+
+/// A file that is given alone goes by its own name; files of a folder by their path in it.
+fn top_name(path: &Path) -> String {
+    if path.is_dir() {
+        return String::new();
+    }
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+fn finish(
+    place: &InstallDir,
+    mut sources: Sources,
+    from: &Path,
+    options: &UpdateOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Installed, Vec<SourceProblem>, bool), UpdateError> {
+    let extra = place.extra_folder();
+    if extra.is_dir() {
+        sources.add(&extra, "extra");
+    }
+    for path in &options.added {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        sources.add(path, &name);
+    }
+    if !options.force
+        && let Ok(Some(installed)) = place.current()
+        && is_same(&installed.manifest, &sources, options)
+        && installed.verify().is_ok()
+    {
+        return Ok((installed, sources.problems().to_vec(), false));
+    }
+    progress(Progress::Compiling);
+    let compiled = sources.compile(&options.builder, options.now)?;
+    // An empty set would look like an installed one and find nothing.
+    if compiled.report.active == 0 && compiled.manifest.yara.is_empty() {
+        return Err(UpdateError::Empty(from.to_owned()));
+    }
+    progress(Progress::Installing);
+    let installed = place.install(&compiled)?;
+    Ok((installed, compiled.problems, true))
+}
+
+/// Whether compiling the sources would give what is installed.
+fn is_same(installed: &Manifest, sources: &Sources, options: &UpdateOptions) -> bool {
+    let new = sources.sources();
+    installed.builder == options.builder
+        && installed.compiled_format == crate::FORMAT_VERSION
+        && installed.sources.len() == new.len()
+        && installed
+            .sources
+            .iter()
+            .zip(new)
+            .all(|(old, new)| old.name == new.name && old.sha256 == new.sha256)
+}
+
+fn fetch(
+    fetcher: &Fetcher,
+    name: &str,
+    dest: &Path,
+    options: &UpdateOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Outcome {
+    let urls = ["cvd", "cld"].iter().flat_map(|extension| {
+        let mirrors = options.mirrors.iter();
+        mirrors.map(move |base| format!("{}/{name}.{extension}", base.trim_end_matches('/')))
+    });
+    let wanted = Wanted {
+        name,
+        urls: urls.collect(),
+        dest: dest.to_owned(),
+        cap: MAX_CONTAINER_BYTES,
+        check: &|path| check_container(path, name, dest, options),
+    };
+    let fetched = fetcher.fetch(&wanted, &mut |event| progress(Progress::Fetching(event)));
+    Outcome::from(fetched)
+}
+
+/// Whether a download is the container that was asked for, and may replace the one in `dest`.
+fn check_container(
+    path: &Path,
+    name: &str,
+    dest: &Path,
+    options: &UpdateOptions,
+) -> Result<(), String> {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let container = Container::read(&bytes).map_err(|error| error.to_string())?;
+    // Detached signatures (`NAME-VERSION.cvd.sign`) belong here when they can be verified: they
+    // vouch for the very bytes of the container.
+    if Trust::of(container.verified) < Trust::Signed && !options.allow_unsigned {
+        return Err("its list of files carries no signature of the publisher".to_owned());
+    }
+    // A signed container under another's name would take that one's signatures away.
+    if !container.members.contains_key(&format!("{name}.info")) {
+        return Err(format!("it is another database than `{name}`"));
+    }
+    let former = version_of(dest);
+    match former {
+        Some(former) if former > container.header.version && !options.force => Err(format!(
+            "it has version {}, older than version {former} that is here",
+            container.header.version
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The version in the header of a container that is in the cache.
+fn version_of(path: &Path) -> Option<u32> {
+    let mut head = Vec::new();
+    File::open(path)
+        .ok()?
+        .take(512)
+        .read_to_end(&mut head)
+        .ok()?;
+    Some(Header::parse(&head).ok()?.version)
+}
+
+/// Names go into URLs and file names as they are.
+fn check_name(name: &str) -> Result<(), UpdateError> {
+    let fits = !name.is_empty()
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if fits {
+        return Ok(());
+    }
+    Err(UpdateError::BadName(name.chars().take(100).collect()))
+}
+
+fn nothing(files: &[(String, Outcome)]) -> UpdateError {
+    let reason = files.iter().find_map(|(_, outcome)| match outcome {
+        Outcome::Failed(reason) => Some(reason.clone()),
+        _ => None,
+    });
+    let reason = reason.unwrap_or_else(|| match files.first() {
+        Some((name, _)) => format!("no mirror has `{name}`"),
+        None => "no database was chosen".to_owned(),
+    });
+    // A reason may bring its own hint.
+    let (reason, hint) = match reason.split_once("\n  hint: ") {
+        Some((reason, hint)) => (reason.to_owned(), hint.to_owned()),
+        None => (
+            reason,
+            "check the network and the proxy variables, or name a mirror with `--mirror`"
+                .to_owned(),
+        ),
+    };
+    UpdateError::Nothing { reason, hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_the_mirror_or_the_folder() {
+        for good in ["main", "daily", "my-own_2"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "..",
+            "a/b",
+            "a.cvd",
+            "a%2f",
+            "a b",
+            "é",
+            &"a".repeat(65),
+        ] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! Gathering signature files from folders, containers and the download cache.
+//!
+//! A file that can't be read, and a container that is broken or not the publisher's, is left
+//! out whole and told; all others are used.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use seaworthy_fetch::hex;
+use sha2::{Digest as _, Sha256};
+
+use crate::BuildReport;
+use crate::SignatureSet;
+use crate::build::Builder;
+use crate::clamav::{FileKind, Reason};
+use crate::cvd::{Container, Header};
+use crate::manifest::{Manifest, Source, Trust, YaraFile};
+
+/// Folders inside folders.
+const MAX_DEPTH: u32 = 8;
+/// Files of one build.
+const MAX_FILES: usize = 100_000;
+/// Bytes of one build, packed and unpacked.
+const MAX_BYTES: u64 = 8 << 30;
+/// Bytes of the YARA rules that are kept beside it.
+const MAX_YARA_BYTES: u64 = 256 << 20;
+
+/// Something that was not used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceProblem {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Signature files, compiled, with all that is said about them.
+pub struct Compiled {
+    /// The set.
+    pub set: SignatureSet,
+    /// What it is made of; revision, size and digest are filled in by installing.
+    pub manifest: Manifest,
+    /// How the build went.
+    pub report: BuildReport,
+    /// What could not be used.
+    pub problems: Vec<SourceProblem>,
+    /// Contents of [`Manifest::yara`], in its order.
+    pub(crate) yara: Vec<Vec<u8>>,
+}
+
+/// Gathers files in the order they are added.
+#[derive(Default)]
+pub struct Sources {
+    builder: Builder,
+    sources: Vec<Source>,
+    names: HashSet<String>,
+    problems: Vec<SourceProblem>,
+    yara: Vec<(YaraFile, Vec<u8>)>,
+    files: usize,
+    bytes: u64,
+    yara_bytes: u64,
+}
+
+impl Sources {
+    /// Takes a file, or all files of a folder and of folders in it in the order of their names,
+    /// but none whose name begins with a dot, and no folder behind a link.
+    /// `name` is what the sources are called, a prefix for those of a folder.
+    pub fn add(&mut self, path: &Path, name: &str) {
+        self.add_below(path, name, MAX_DEPTH);
+    }
+
+    fn add_below(&mut self, path: &Path, name: &str, depth: u32) {
+        match std::fs::metadata(path) {
+            Err(error) => self.problem(path, format!("it cannot be read: {error}")),
+            Ok(found) if found.is_dir() => self.add_folder(path, name, depth),
+            Ok(found) if found.is_file() => self.add_file(path, name, found.len()),
+            Ok(_) => self.problem(path, "it is no plain file"),
+        }
+    }
+
+    fn add_folder(&mut self, folder: &Path, name: &str, depth: u32) {
+        let Some(depth) = depth.checked_sub(1) else {
+            self.problem(
+                folder,
+                format!("it lies more than {MAX_DEPTH} folders deep"),
+            );
+            return;
+        };
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.problem(folder, format!("it cannot be read: {error}")),
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            match entry {
+                Ok(_) if self.files + paths.len() >= MAX_FILES => {
+                    self.problem(folder, format!("there are more than {MAX_FILES} files"));
+                    break;
+                }
+                Ok(entry) if is_hidden(&entry.file_name()) => {}
+                Ok(entry) => paths.push(entry.path()),
+                Err(error) => self.problem(folder, format!("it cannot be read: {error}")),
+            }
+        }
+        paths.sort();
+        for path in paths {
+            if path.is_symlink() && path.is_dir() {
+                self.problem(&path, "it is a link to a folder, which is not followed");
+                continue;
+            }
+            let own = path.file_name().unwrap_or_default().to_string_lossy();
+            let below = if name.is_empty() {
+                own.into_owned()
+            } else {
+                format!("{name}/{own}")
+            };
+            self.add_below(&path, &below, depth);
+        }
+    }
+
+    fn add_file(&mut self, path: &Path, name: &str, size: u64) {
+        self.files += 1;
+        if self.files > MAX_FILES {
+            return;
+        }
+        if self.bytes.saturating_add(size) > MAX_BYTES {
+            return self.problem(path, format!("the files are over {} GiB", MAX_BYTES >> 30));
+        }
+        match std::fs::read(path) {
+            Ok(bytes) => self.add_bytes(path, name, bytes),
+            Err(error) => self.problem(path, format!("it cannot be read: {error}")),
+        }
+    }
+
+    /// Takes a file that is in memory; `path` is what problems name.
+    pub fn add_bytes(&mut self, path: &Path, name: &str, bytes: Vec<u8>) {
+        // Two files of one name, from two folders, stay two sources.
+        let mut name = name.to_owned();
+        while !self.names.insert(name.clone()) {
+            name.insert(0, '+');
+        }
+        let mut source = Source {
+            name: name.clone(),
+            version: None,
+            published_at: None,
+            trust: Trust::Unsigned,
+            parsed: 0,
+            active: 0,
+            size: bytes.len() as u64,
+            sha256: hex(&Sha256::digest(&bytes)),
+        };
+        self.bytes = self.bytes.saturating_add(source.size);
+        if !is_container(&name) {
+            if FileKind::of_name(&name).is_some() {
+                self.sources.push(source);
+            }
+            self.take(path, &name, bytes);
+            return;
+        }
+        let container = match Container::read(&bytes) {
+            Ok(container) => container,
+            Err(error) => return self.problem(path, error.to_string()),
+        };
+        drop(bytes);
+        source.version = Some(container.header.version);
+        source.published_at = time_of(&container.header);
+        source.trust = Trust::of(container.verified);
+        let unpacked: u64 = container.members.values().map(|m| m.len() as u64).sum();
+        self.bytes = self.bytes.saturating_add(unpacked);
+        if self.bytes > MAX_BYTES {
+            return self.problem(path, format!("the files are over {} GiB", MAX_BYTES >> 30));
+        }
+        self.sources.push(source);
+        for (member, bytes) in container.members {
+            // The licence text that every container carries.
+            if member != "COPYING" {
+                self.take(path, &format!("{name}/{member}"), bytes);
+            }
+        }
+    }
+
+    fn take(&mut self, path: &Path, name: &str, bytes: Vec<u8>) {
+        if let Some((FileKind::Unsupported(Reason::Yara), _)) = FileKind::of_name(name) {
+            let size = bytes.len() as u64;
+            self.yara_bytes = self.yara_bytes.saturating_add(size);
+            if self.yara_bytes > MAX_YARA_BYTES {
+                self.problem(
+                    path,
+                    format!("the yara rules are over {} MiB", MAX_YARA_BYTES >> 20),
+                );
+            } else {
+                let file = YaraFile {
+                    file: name.to_owned(),
+                    size,
+                    sha256: hex(&Sha256::digest(&bytes)),
+                };
+                self.yara.push((file, bytes.clone()));
+            }
+        }
+        self.builder.add_file(name, bytes);
+    }
+
+    fn problem(&mut self, path: &Path, reason: impl Into<String>) {
+        self.problems.push(SourceProblem {
+            path: path.to_owned(),
+            reason: reason.into(),
+        });
+    }
+
+    /// Name and digest of all that was added, for knowing whether anything changed.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// What was not used so far.
+    pub fn problems(&self) -> &[SourceProblem] {
+        &self.problems
+    }
+
+    /// Compiles what was added.
+    ///
+    /// # Errors
+    ///
+    /// It is too much for one compiled file.
+    pub fn compile(self, builder: &str, now: Timestamp) -> Result<Compiled, crate::BuildError> {
+        let (set, report) = SignatureSet::finish(self.builder)?;
+        let mut manifest = Manifest::describe(&report, self.sources, builder, now);
+        let (files, yara) = self.yara.into_iter().unzip();
+        manifest.yara = files;
+        Ok(Compiled {
+            set,
+            manifest,
+            report,
+            problems: self.problems,
+            yara,
+        })
+    }
+}
+
+fn is_hidden(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Whether a file is a container by its name.
+pub fn is_container(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    ["cvd", "cld", "cud"]
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// When a container was made: `22 Jun 2021 21-34 -0400`, a dash where others have a colon.
+pub fn time_of(header: &Header) -> Option<Timestamp> {
+    jiff::fmt::strtime::parse("%d %b %Y %H-%M %z", header.time.trim())
+        .ok()?
+        .to_timestamp()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cvd::unsigned;
+
+    fn hex_of(text: &str) -> String {
+        text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn a_folder_of_all_sorts_is_counted_by_file_and_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        };
+        let body = format!("A:0:*:{}", hex_of("needle"));
+        write("a.ndb", format!("{body}\nbroken\n").as_bytes());
+        write("sub/a.ndb", body.as_bytes());
+        write(
+            "main.cvd",
+            &unsigned(&[("main.ndb", body.as_bytes())], false),
+        );
+        write("broken.cvd", b"no container");
+        write("rules/x.yar", b"rule x { condition: false }");
+        write("README", b"text");
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
+        let mut sources = Sources::default();
+        sources.add(folder.path(), "");
+        let compiled = sources.compile("test", Timestamp::UNIX_EPOCH).unwrap();
+        let manifest = &compiled.manifest;
+        let row = |name: &str| {
+            let found = manifest.sources.iter().find(|source| source.name == name);
+            found.map(|source| (source.parsed, source.active, source.version))
+        };
+        assert_eq!(row("a.ndb"), Some((2, 1, None)));
+        assert_eq!(row("sub/a.ndb"), Some((1, 1, None)));
+        assert_eq!(row("main.cvd"), Some((1, 1, Some(6))));
+        assert_eq!(row("rules/x.yar"), Some((1, 0, None)));
+        assert_eq!((row("broken.cvd"), row("README")), (None, None));
+        assert!(manifest.unknown_files.contains(&"README".to_owned()));
+        assert_eq!(manifest.yara[0].file, "rules/x.yar");
+        let reasons: Vec<&str> = compiled
+            .problems
+            .iter()
+            .map(|p| p.reason.as_str())
+            .collect();
+        assert!(
+            reasons.contains(&"not a signature database container"),
+            "{reasons:?}"
+        );
+        assert!(
+            reasons
+                .iter()
+                .any(|reason| reason.contains("a link to a folder")),
+            "{reasons:?}"
+        );
+    }
+
+    #[test]
+    fn the_time_of_a_container_is_read() {
+        let bytes = unsigned(&[("a.ndb", b"")], true);
+        let container = Container::read(&bytes).unwrap();
+        assert_eq!(
+            time_of(&container.header),
+            Some("2021-06-23T01:34:00Z".parse().unwrap())
+        );
+        let header = Header {
+            time: "yesterday".to_owned(),
+            ..container.header
+        };
+        assert_eq!(time_of(&header), None);
+    }
+}
