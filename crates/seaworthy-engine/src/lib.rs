@@ -8,6 +8,7 @@
 //! by whoever fills [`ScanRequest::now`].
 
 mod cache;
+mod detectors;
 mod error;
 mod folders;
 mod knowledge;
@@ -19,6 +20,7 @@ mod signatures;
 mod supported;
 
 pub use cache::{CacheChoice, DEFAULT_CACHE_BYTES, open_cache};
+pub use detectors::{MalwareChoice, MalwareOptions};
 pub use error::EngineError;
 pub use folders::Folders;
 pub use knowledge::{DatabaseChoice, Knowledge, open_database};
@@ -38,6 +40,7 @@ pub use seaworthy_image::{Cancel, Limits};
 pub use seaworthy_report::{Inventory, Report};
 pub use seaworthy_scan::{EvidenceCache, MemoryLayer};
 pub use seaworthy_secrets::redact::FingerprintKey;
+pub use seaworthy_unpack::Limits as UnpackLimits;
 
 /// Version of the program, as reports name it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

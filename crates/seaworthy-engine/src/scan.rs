@@ -6,11 +6,14 @@ use seaworthy_advisory::{ecosystems, match_image};
 use seaworthy_core::{ImageEvidence, Problem, ProblemKind};
 use seaworthy_image::{Cancel, Image, Limits, OpenOptions, WalkContext, open_image};
 use seaworthy_policy::{Policy, evaluate};
-use seaworthy_report::{Inventory, Report, ReportParts, Suppressed, Timings, image_of};
+use seaworthy_report::{
+    Inventory, MalwareEngine, Report, ReportParts, Suppressed, Timings, image_of,
+};
 use seaworthy_scan::{AnalyzerSet, Tools, scan_image};
 use seaworthy_secrets::findings::{SecretFindings, findings};
 
 use crate::cache::{CacheChoice, open_cache};
+use crate::detectors::{MalwareChoice, open_malware};
 use crate::knowledge::{DatabaseChoice, Knowledge, open_database};
 use crate::secrets::{SecretsChoice, open_secrets};
 use crate::{EngineError, Observer, Stage, VERSION};
@@ -30,6 +33,8 @@ pub struct ScanRequest {
     pub cache: CacheChoice,
     /// Whether secrets are looked for.
     pub secrets: SecretsChoice,
+    /// Whether malware is looked for, and with what.
+    pub malware: MalwareChoice,
     /// What an image has to be like.
     pub policy: Policy,
     /// Threads that read layers, at least 1.
@@ -122,6 +127,8 @@ struct Read {
     evidence: ImageEvidence,
     /// The secrets in it.
     secrets: SecretFindings,
+    /// What malware was looked for with.
+    engines: Vec<MalwareEngine>,
     /// Of the image, the cache and the layers together.
     problems: Vec<Problem>,
     cached_layers: usize,
@@ -158,11 +165,13 @@ fn read(
         true => open_cache(&request.cache),
         false => (None, None),
     };
-    let analyzers = AnalyzerSet::builtin().with_content(Tools {
+    let mut tools = Tools {
         secrets: secrets.scanner.clone(),
         redactor: Some(secrets.redactor),
         ..Tools::default()
-    });
+    };
+    let malware = open_malware(&request.malware, request.now, &mut tools)?;
+    let analyzers = AnalyzerSet::builtin().with_content(tools);
     let scanned = scan_image(image, &analyzers, cache.as_ref(), ctx, request.threads)?;
     let mut problems = image.problems.clone();
     problems.extend(scanned.evidence.problems.iter().cloned());
@@ -171,6 +180,7 @@ fn read(
     problems.dedup();
     problems.extend(notice);
     problems.extend(secrets.notice);
+    problems.extend(malware.notices);
     let secrets = secrets
         .scanner
         .map(|scanner| findings(&scanned.evidence, scanner.rules()))
@@ -178,6 +188,7 @@ fn read(
     Ok(Read {
         evidence: scanned.evidence,
         secrets,
+        engines: malware.engines,
         problems,
         cached_layers: scanned.cached_layers,
     })
@@ -225,6 +236,7 @@ fn judge(
         image: image_of(identity(&image), &read.evidence),
         evidence: &read.evidence,
         database: knowledge.description,
+        malware: read.engines,
         findings,
         gaps: &matched.gaps,
         suppressed: matched

@@ -7,7 +7,8 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use seaworthy_core::{GapKind, Platform, ProblemKind, Severity};
 use seaworthy_engine::{
-    CacheChoice, DEFAULT_CACHE_BYTES, DatabaseChoice, Limits, ScanRequest, SecretsChoice,
+    CacheChoice, DEFAULT_CACHE_BYTES, DatabaseChoice, Limits, MalwareChoice, MalwareOptions,
+    ScanRequest, SecretsChoice, SignaturesChoice,
 };
 use seaworthy_image::OpenOptions;
 use seaworthy_image::engine::EngineAccess;
@@ -171,6 +172,19 @@ pub struct ScanOptions {
     /// Look for no secrets: files, environment and history are not searched
     #[arg(long, help_heading = "Image")]
     no_secrets: bool,
+    /// Look for no malware: files are neither unpacked for it nor searched
+    #[arg(long, help_heading = "Malware", conflicts_with_all = ["signatures", "yara", "clamd"])]
+    no_malware: bool,
+    /// Look for the signatures of this file, or of all signature files in this folder, in ClamAV's
+    /// formats, instead of the installed ones
+    #[arg(long, value_name = "PATH", help_heading = "Malware")]
+    signatures: Option<PathBuf>,
+    /// Look for the YARA rules of this file or folder too; may be given more than once
+    #[arg(long, value_name = "PATH", help_heading = "Malware")]
+    yara: Vec<PathBuf>,
+    /// Ask a ClamAV daemon too: the path of its socket, or `HOST:PORT`
+    #[arg(long, value_name = "ADDRESS", help_heading = "Malware")]
+    clamd: Option<String>,
     /// Neither use nor keep what is known of layers
     #[arg(long, help_heading = "Speed")]
     no_cache: bool,
@@ -256,6 +270,7 @@ impl ScanOptions {
                 Some(path) => SecretsChoice::KeyAt(path),
                 None => SecretsChoice::KeyOnce,
             },
+            malware: self.malware(session),
             policy,
             threads: self.threads.map_or_else(
                 || std::thread::available_parallelism().map_or(1, usize::from),
@@ -264,6 +279,22 @@ impl ScanOptions {
             now: session.now,
             timings: false,
         })
+    }
+
+    fn malware(&self, session: &Session) -> MalwareChoice {
+        if self.no_malware {
+            return MalwareChoice::Off;
+        }
+        let signatures = match (&self.signatures, session.folders.signatures()) {
+            (Some(path), _) => SignaturesChoice::From(path.clone()),
+            (None, Some(folder)) => SignaturesChoice::Installed(folder),
+            (None, None) => SignaturesChoice::BuiltIn,
+        };
+        MalwareChoice::On(Box::new(MalwareOptions {
+            yara: self.yara.clone(),
+            clamd: self.clamd.clone(),
+            ..MalwareOptions::new(signatures)
+        }))
     }
 
     fn open(&self) -> OpenOptions {
