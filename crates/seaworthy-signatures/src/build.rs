@@ -13,6 +13,7 @@ use crate::compiled;
 use crate::cvd::{Container, CvdError};
 use crate::hash_store;
 use crate::matching::evaluate::Record;
+use crate::matching::prefilter::grams_place;
 use crate::matching::{anchor, regular};
 use crate::set::{
     SECTION_ALWAYS, SECTION_ANCHORS, SECTION_HASHES, SECTION_LITERALS, SECTION_NAMES,
@@ -364,6 +365,7 @@ fn pack(
         };
         for anchor in anchors {
             // record(u32) start(u32) low(u32) high(u32) length(u8) ignore case(u8) target(u8) sub(u8)
+            // place(u8) 0 0 0
             put(&mut sections, SECTION_ANCHORS, &number.to_le_bytes());
             put(
                 &mut sections,
@@ -381,6 +383,10 @@ fn pack(
                     u8::from(anchor.ignore_case),
                     record.description.target,
                     anchor.sub,
+                    grams_place(&anchor.bytes),
+                    0,
+                    0,
+                    0,
                 ],
             );
             literals.extend_from_slice(&anchor.bytes);

@@ -30,7 +30,7 @@ pub(crate) const SECTION_NAMES: usize = 5;
 pub(crate) const SECTION_HASHES: usize = 6;
 pub(crate) const SECTIONS: usize = SECTION_HASHES + 9;
 
-const ANCHOR_LEN: usize = 20;
+const ANCHOR_LEN: usize = 24;
 /// Most patterns that are kept unpacked.
 const MAX_KEPT: usize = 8192;
 /// Target numbers are below this.
@@ -392,7 +392,7 @@ impl SignatureSet {
             Prefilter::new(
                 anchors
                     .filter_map(|row| {
-                        let [length, ignore_case, of, sub] = *row.last_chunk()?;
+                        let [length, ignore_case, of, sub, place, ..] = *row.last_chunk::<8>()?;
                         if of != 0 && of != target {
                             return None;
                         }
@@ -406,6 +406,7 @@ impl SignatureSet {
                             ignore_case: ignore_case != 0,
                             record,
                             sub,
+                            place,
                             low,
                             high,
                         })

@@ -129,6 +129,48 @@ impl Logic {
         }
     }
 
+    /// Whether it can hold if the sub-signatures in `absent` (bits) are nowhere, whatever is
+    /// found of the others.
+    pub fn possible(&self, absent: u64) -> bool {
+        self.possible_ids(absent).0
+    }
+
+    /// Whether it can hold, and which sub-signatures can be found then.
+    fn possible_ids(&self, absent: u64) -> (bool, u64) {
+        match self {
+            Logic::Sub(id, comparison) => {
+                let bit = 1 << (*id & 63);
+                if absent & bit == 0 {
+                    return (true, bit);
+                }
+                (comparison.is_some_and(Comparison::holds_for_nothing), 0)
+            }
+            Logic::Both {
+                and,
+                left,
+                right,
+                block,
+            } => {
+                let (left, right) = (left.possible_ids(absent), right.possible_ids(absent));
+                let ids = left.1 | right.1;
+                let holds = if *and {
+                    left.0 && right.0
+                } else {
+                    left.0 || right.0
+                };
+                match block {
+                    None => (holds, ids),
+                    Some((comparison, different)) => (
+                        (!and || holds)
+                            && (ids != 0 || comparison.holds_for_nothing())
+                            && ids.count_ones() >= *different,
+                        ids,
+                    ),
+                }
+            }
+        }
+    }
+
     /// The highest index in use.
     pub fn highest(&self) -> u8 {
         match self {
@@ -419,6 +461,15 @@ mod tests {
         }
         let deep = format!("{}0{}", "(".repeat(500), ")".repeat(500));
         assert_eq!(Logic::parse(&deep), Err(Reason::Malformed));
+    }
+
+    #[test]
+    fn what_is_absent_can_make_it_impossible() {
+        let possible = |text, absent| Logic::parse(text).unwrap().possible(absent);
+        assert!(!possible("0&1", 0b10) && possible("0|1", 0b10));
+        assert!(possible("0=0", 0b1) && possible("(0|1)<2", 0b11));
+        assert!(!possible("(0|1|2)>2,2", 0b110) && possible("(0|1|2)>2,2", 0b100));
+        assert!(!possible("(0|1)>0", 0b11) && !possible("(0&1)=0", 0b1));
     }
 
     #[test]

@@ -67,6 +67,10 @@ pub fn matches(
     if !fits {
         return None;
     }
+    let absent = record.anchored & !seen;
+    if !record.logic.possible(absent) {
+        return None;
+    }
     let compares_bytes = record
         .subs
         .iter()
@@ -86,7 +90,7 @@ pub fn matches(
         } else {
             enough
         },
-        absent: record.anchored & !seen,
+        absent,
         found: HashMap::new(),
     };
     // No match without one of those that have anchors: most candidates end here.

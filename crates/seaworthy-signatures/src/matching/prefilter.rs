@@ -30,6 +30,8 @@ pub struct Anchor {
     pub low: u32,
     /// Last place in the file that counts; the highest number for no end.
     pub high: u32,
+    /// Where its two grams start, see [`grams_place`].
+    pub place: u8,
 }
 
 struct Entry {
@@ -141,13 +143,24 @@ fn best_place(literal: &[u8]) -> Option<usize> {
     (0..=literal.len().checked_sub(5)?).min_by_key(|at| grams_cost(literal, *at))
 }
 
+/// How rare a literal is: its rarest run of four bytes, and a little for every further byte.
+fn literal_rarity(literal: &[u8]) -> u32 {
+    let Some(rarest) = literal.windows(4).map(rarity).max() else {
+        return rarity(literal);
+    };
+    rarest + FURTHER * u32::try_from(literal.len() - 4).unwrap_or(0)
+}
+
+/// Where in an anchor of at least five bytes its grams are best taken; zero in shorter ones.
+pub fn grams_place(literal: &[u8]) -> u8 {
+    best_place(literal)
+        .and_then(|at| u8::try_from(at).ok())
+        .unwrap_or(0)
+}
+
 /// What it costs to try a signature wherever this literal stands, beside finding it.
-fn trial_cost(literal: &[u8], at: usize) -> u64 {
-    let gram = literal
-        .get(at..literal.len().min(at + 5))
-        .unwrap_or(literal);
-    let further = u32::try_from(literal.len() - gram.len()).unwrap_or(0);
-    rate((rarity(gram) + FURTHER * further).saturating_sub(4 * TRIAL))
+fn trial_cost(literal: &[u8]) -> u64 {
+    rate(literal_rarity(literal).saturating_sub(4 * TRIAL))
 }
 
 /// The part of a literal that makes the best anchor: what it costs, where it starts, how long
@@ -159,16 +172,12 @@ pub fn best_part(literal: &[u8]) -> Option<(u64, usize, usize)> {
     let Some(at) = best_place(literal) else {
         // Grams of any byte fill the bitmap.
         let cost = grams_cost(literal, 0).saturating_mul(4);
-        return Some((
-            cost.saturating_add(trial_cost(literal, 0)),
-            0,
-            literal.len(),
-        ));
+        return Some((cost.saturating_add(trial_cost(literal)), 0, literal.len()));
     };
     let length = literal.len().min(MAX_ANCHOR);
     let start = at.min(literal.len() - length);
     let part = literal.get(start..start + length)?;
-    let cost = grams_cost(literal, at).saturating_add(trial_cost(part, at - start));
+    let cost = grams_cost(literal, at).saturating_add(trial_cost(part));
     Some((cost, start, length))
 }
 
@@ -176,8 +185,13 @@ pub fn best_part(literal: &[u8]) -> Option<(u64, usize, usize)> {
 pub fn placed_cost(literal: &[u8], at: u32) -> u64 {
     /// Files have this many bytes, as a power of two.
     const FILE: u32 = 15;
-    // What stands at the very start of files is magic, and files of a type have it all.
-    let rarity = if at == 0 { 16 } else { rarity(literal).min(72) };
+    const MAGIC: [&[u8]; 4] = [b"MZ", b"\x7fELF", b"PK", b"%PDF"];
+    // What stands at the very start of files is magic; files of a type may all have it.
+    let rarity = match (at, MAGIC.iter().any(|magic| literal.starts_with(magic))) {
+        (0, true) => 16,
+        (0, false) => literal_rarity(literal).min(40),
+        _ => literal_rarity(literal).min(72),
+    };
     rate((rarity + 4 * FILE).saturating_sub(4 * TRIAL))
 }
 
@@ -204,6 +218,7 @@ impl Prefilter {
                         ignore_case,
                         record: 0,
                         sub: 0,
+                        place: 0,
                         low,
                         high,
                     },
@@ -213,7 +228,7 @@ impl Prefilter {
             .collect();
         let mut entries = Vec::with_capacity(anchors.len() * 2);
         for (number, anchor) in (0u32..).zip(&anchors) {
-            add_grams(&anchor.literal, number, &mut entries);
+            add_grams(&anchor.literal, anchor.place, number, &mut entries);
         }
         let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         let bits = (count.max(1).ilog2() + 6).clamp(15, 22);
@@ -365,7 +380,7 @@ fn stands(anchor: &Anchor, bytes: &[u8], start: usize) -> bool {
         })
 }
 
-fn add_grams(literal: &[u8], anchor: u32, entries: &mut Vec<Entry>) {
+fn add_grams(literal: &[u8], place: u8, anchor: u32, entries: &mut Vec<Entry>) {
     let fold = |gram: [u8; 4]| u32::from_le_bytes(gram) | FOLD;
     match literal {
         [a, b, c] => {
@@ -396,9 +411,7 @@ fn add_grams(literal: &[u8], anchor: u32, entries: &mut Vec<Entry>) {
             }));
         }
         _ => {
-            let Some(at) = best_place(literal) else {
-                return;
-            };
+            let at = usize::from(place).min(literal.len().saturating_sub(5));
             let Some([a, b, c, d, e]) = literal.get(at..at + 5) else {
                 return;
             };
@@ -435,6 +448,7 @@ mod tests {
                 ignore_case: *ignore_case,
                 record,
                 sub: 0,
+                place: grams_place(literal),
                 low: 0,
                 high: u32::MAX,
             })
