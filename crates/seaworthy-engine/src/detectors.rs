@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use seaworthy_core::Problem;
 use seaworthy_report::MalwareEngine;
 use seaworthy_scan::Tools;
+use seaworthy_signatures::heuristics::RULES;
 use seaworthy_unpack::Limits;
 
 use crate::EngineError;
@@ -74,6 +75,7 @@ pub(crate) fn open_malware(
         ..Malware::default()
     };
     tools.unpack = options.unpack.clone();
+    tools.heuristics = true;
     if let Some(signatures) = open_signatures(&options.signatures, now)? {
         let what = &signatures.description;
         let age_days = what.age_days(now);
@@ -98,5 +100,12 @@ pub(crate) fn open_malware(
         malware.notices.extend(signatures.notice);
         tools.signatures = Some(signatures.set);
     }
+    malware.engines.push(MalwareEngine {
+        engine: "rules".to_owned(),
+        count: Some(RULES.len() as u64),
+        version: None,
+        published_at: None,
+        age_days: None,
+    });
     Ok(malware)
 }

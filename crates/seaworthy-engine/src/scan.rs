@@ -11,6 +11,7 @@ use seaworthy_report::{
 };
 use seaworthy_scan::{AnalyzerSet, Tools, scan_image};
 use seaworthy_secrets::findings::{SecretFindings, findings};
+use seaworthy_signatures::findings::{self as malware_findings, MalwareFindings};
 
 use crate::cache::{CacheChoice, open_cache};
 use crate::detectors::{MalwareChoice, open_malware};
@@ -127,6 +128,8 @@ struct Read {
     evidence: ImageEvidence,
     /// The secrets in it.
     secrets: SecretFindings,
+    /// The malware in it; without findings where nobody wants malware looked for.
+    malware: MalwareFindings,
     /// What malware was looked for with.
     engines: Vec<MalwareEngine>,
     /// Of the image, the cache and the layers together.
@@ -185,7 +188,12 @@ fn read(
         .scanner
         .map(|scanner| findings(&scanned.evidence, scanner.rules()))
         .unwrap_or_default();
+    let judged = match malware.is_on {
+        true => malware_findings::findings(&scanned.evidence),
+        false => MalwareFindings::default(),
+    };
     Ok(Read {
+        malware: judged,
         evidence: scanned.evidence,
         secrets,
         engines: malware.engines,
@@ -211,9 +219,11 @@ fn judge(
     });
     let matched = match_image(&knowledge.database, &read.evidence, request.now.as_second());
     let mut findings = matched.findings;
+    findings.extend(read.malware.findings);
     findings.extend(read.secrets.findings);
     let mut problems = read.problems;
     problems.extend(published_secrets(read.secrets.in_os_packages));
+    problems.extend(unowned_left_out(read.malware.unowned_left_out));
     let verdict = evaluate(
         &findings,
         &matched.gaps,
@@ -264,6 +274,14 @@ fn published_secrets(count: u64) -> Option<Problem> {
     let noun = if count == 1 { "secret" } else { "secrets" };
     let message = format!(
         "{count} {noun} in files of OS packages not reported: everybody can download those"
+    );
+    (count > 0).then(|| Problem::new(ProblemKind::Notice, message))
+}
+
+/// Says how many programs that no package owns are not listed.
+fn unowned_left_out(count: u64) -> Option<Problem> {
+    let message = format!(
+        "{count} more programs that no package owns lie where packages install; they are not listed"
     );
     (count > 0).then(|| Problem::new(ProblemKind::Notice, message))
 }

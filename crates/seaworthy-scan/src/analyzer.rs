@@ -82,6 +82,8 @@ pub struct Tools {
     pub redactor: Option<Arc<SecretScanner>>,
     /// Malware signatures; `None` where nobody wants them, or none are installed.
     pub signatures: Option<Arc<SignatureSet>>,
+    /// Whether our own rules about malware are asked.
+    pub heuristics: bool,
     /// How much is unpacked of one file.
     pub unpack: Limits,
 }
@@ -89,7 +91,7 @@ pub struct Tools {
 impl Tools {
     /// Whether any of them looks into files.
     pub fn look_into_files(&self) -> bool {
-        self.secrets.is_some() || self.signatures.is_some()
+        self.secrets.is_some() || self.signatures.is_some() || self.heuristics
     }
 }
 

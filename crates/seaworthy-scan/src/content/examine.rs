@@ -6,10 +6,11 @@
 //! archives as test data, and no image could be judged otherwise.
 
 use seaworthy_core::{EvidenceItem, ProblemKind};
-use seaworthy_signatures::Context;
+use seaworthy_signatures::heuristics::FileFacts;
+use seaworthy_signatures::{Context, Digests};
 use seaworthy_unpack::{Flow, Format, Incomplete, Member, Visitor, appended, unpack, upx};
 
-use super::{secrets, signatures};
+use super::{heuristics, secrets, signatures};
 use crate::{FileMeta, Sink, Tools};
 
 /// Items of malware engines kept of one file: an archive of ten thousand copies is said well
@@ -24,6 +25,7 @@ pub(super) fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut 
         .map(|format| (format, 0))
         .or_else(|| appended(bytes));
     let mut examiner = Examiner {
+        file,
         tools,
         sink,
         finds_left: MAX_FINDS,
@@ -33,7 +35,12 @@ pub(super) fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut 
     };
     let name = file.path.as_str();
     let is_container = matches!(format, Some((_, 0)));
-    let allowed = examiner.malware(None, None, bytes);
+    let facts = examiner.facts(None, file.entry.mode, bytes);
+    let digests = match tools.heuristics {
+        true => heuristics::digests(&facts, bytes, examiner.sink),
+        false => Digests::default(),
+    };
+    let allowed = examiner.malware(&facts, None, digests, bytes);
     if let Some((format, start)) = format {
         examiner.allowed.push(allowed);
         let packed = bytes.get(start..).unwrap_or_default();
@@ -74,6 +81,7 @@ pub(super) fn shortened(way: &str) -> &str {
 }
 
 struct Examiner<'e> {
+    file: &'e FileMeta<'e>,
     tools: &'e Tools,
     sink: &'e mut Sink,
     finds_left: usize,
@@ -85,20 +93,47 @@ struct Examiner<'e> {
     is_damaged: bool,
 }
 
-impl Examiner<'_> {
+impl<'e> Examiner<'e> {
+    fn facts<'f>(&self, inside: Option<&'f str>, mode: u32, bytes: &[u8]) -> FileFacts<'f>
+    where
+        'e: 'f,
+    {
+        FileFacts {
+            path: self.file.path,
+            inside,
+            mode,
+            uid: self.file.entry.uid,
+            gid: self.file.entry.gid,
+            size: bytes.len() as u64,
+        }
+    }
+
     /// Gives one file or member to the engines that look for malware. Returns whether an allow
     /// list names it.
-    fn malware(&mut self, inside: Option<&str>, container: Option<Format>, bytes: &[u8]) -> bool {
+    fn malware(
+        &mut self,
+        facts: &FileFacts<'_>,
+        container: Option<Format>,
+        digests: Digests,
+        bytes: &[u8],
+    ) -> bool {
+        if self.tools.heuristics {
+            heuristics::look(facts, bytes, &mut self.finds_left, self.sink);
+        }
+        if self.allowed.last() == Some(&true) {
+            return true;
+        }
         let Some(set) = &self.tools.signatures else {
             return false;
         };
         let context = Context {
             container: container.map(Format::clamav_type),
+            digests,
             ..Context::default()
         };
         signatures::look(
             set,
-            inside,
+            facts.inside,
             bytes,
             &context,
             &mut self.finds_left,
@@ -119,8 +154,9 @@ impl Visitor for Examiner<'_> {
         let inside = Some(shortened(member.inside));
         // As many levels as lie above this one.
         self.allowed.truncate(usize::from(member.depth));
-        let above = self.allowed.last().copied().unwrap_or(false);
-        let allowed = above || self.malware(inside, Some(member.container), bytes);
+        let facts = self.facts(inside, member.mode.unwrap_or(0o644), bytes);
+        let container = Some(member.container);
+        let allowed = self.malware(&facts, container, Digests::default(), bytes);
         self.allowed.push(allowed);
         if Format::of(bytes).is_none() {
             self.secrets(member.name, inside, bytes);

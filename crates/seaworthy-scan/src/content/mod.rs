@@ -9,6 +9,7 @@
 
 pub mod config;
 mod examine;
+pub mod heuristics;
 pub mod secrets;
 pub mod signatures;
 
@@ -41,7 +42,7 @@ pub struct Engine {
 }
 
 /// All of them, for help, support tables and the cache's key.
-pub const ENGINES: &[Engine] = &[signatures::ENGINE, secrets::ENGINE];
+pub const ENGINES: &[Engine] = &[signatures::ENGINE, heuristics::ENGINE, secrets::ENGINE];
 
 /// The engines that these tools have, each with a number for what it is and knows, and how much
 /// they unpack.
