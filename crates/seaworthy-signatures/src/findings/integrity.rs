@@ -246,7 +246,11 @@ impl<'i> Records<'i> {
                     Integrity::Differs { .. } => &mut records.counts.differing,
                     Integrity::Unknown { .. } => &mut records.counts.unknown,
                     // Scripts of language packages outnumber programs: they say little.
-                    Integrity::Unowned if executable.kind == ExecutableKind::Program => {
+                    // Programs elsewhere (`/opt`, without digests) say nothing about the records.
+                    Integrity::Unowned
+                        if executable.kind == ExecutableKind::Program
+                            && !executable.digests.is_empty() =>
+                    {
                         &mut records.counts.unowned
                     }
                     Integrity::Unowned | Integrity::NotJudged => continue,
