@@ -334,7 +334,7 @@ fn pack(
         put(
             &mut sections,
             SECTION_HASHES + *table as usize,
-            &hash_store::build(&signatures, &names),
+            &hash_store::build(&signatures, &names, *table / 3 == Usage::Allowed as u32),
         );
     }
     let mut literals = Vec::new();

@@ -251,6 +251,12 @@ impl SignatureSet {
         }
     }
 
+    /// Whether a file with these digests and this size in bytes is known as malicious, by hash
+    /// signatures alone. Digests that are not given are not looked up.
+    pub fn knows(&self, digests: &Digests, size_bytes: u64) -> bool {
+        self.find_known(Usage::File, digests, size_bytes).is_some()
+    }
+
     fn scan_view(
         &self,
         view: &View<'_>,
@@ -340,43 +346,53 @@ impl SignatureSet {
         }
     }
 
+    fn hash_table(&self, usage: Usage, algorithm: Algorithm) -> Option<HashTable<'_>> {
+        let number = SECTION_HASHES + table_number(usage as u32, algorithm) as usize;
+        HashTable::read(self.sections.section(number))
+    }
+
     /// Looks bytes up by their digests, making only those that can be found.
     fn find_digest(&self, usage: Usage, bytes: &[u8], digests: &mut Digests) -> Option<String> {
         let size = bytes.len() as u64;
-        for algorithm in [Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256] {
-            let section = self
-                .sections
-                .section(SECTION_HASHES + table_number(usage as u32, algorithm) as usize);
-            let Some(table) = HashTable::read(section).filter(|table| table.wants_size(size))
-            else {
-                continue;
-            };
-            let name = match algorithm {
-                Algorithm::Md5 => table.find(
-                    digests.md5.get_or_insert_with(|| Md5::digest(bytes).into()),
-                    size,
-                ),
-                Algorithm::Sha1 => table.find(
-                    digests
-                        .sha1
-                        .get_or_insert_with(|| Sha1::digest(bytes).into()),
-                    size,
-                ),
-                Algorithm::Sha256 => table.find(
-                    digests
-                        .sha256
-                        .get_or_insert_with(|| Sha256::digest(bytes).into()),
-                    size,
-                ),
-            };
-            if let Some(name) = name {
-                return Some(
-                    unpack_name(self.sections.section(SECTION_NAMES), name)
-                        .unwrap_or_else(|| "unnamed".to_owned()),
-                );
-            }
+        let wants = |algorithm| {
+            self.hash_table(usage, algorithm)
+                .is_some_and(|table| table.wants_size(size))
+        };
+        if wants(Algorithm::Md5) {
+            digests.md5.get_or_insert_with(|| Md5::digest(bytes).into());
         }
-        None
+        if wants(Algorithm::Sha1) {
+            digests
+                .sha1
+                .get_or_insert_with(|| Sha1::digest(bytes).into());
+        }
+        if wants(Algorithm::Sha256) {
+            digests
+                .sha256
+                .get_or_insert_with(|| Sha256::digest(bytes).into());
+        }
+        let name = self.find_known(usage, digests, size)?;
+        Some(self.name(name))
+    }
+
+    /// The number of the name for digests that are known.
+    fn find_known(&self, usage: Usage, digests: &Digests, size: u64) -> Option<u32> {
+        let find = |algorithm, digest: Option<&[u8]>| {
+            self.hash_table(usage, algorithm)?.find(digest?, size)
+        };
+        find(Algorithm::Md5, digests.md5.as_ref().map(|d| d.as_slice()))
+            .or_else(|| find(Algorithm::Sha1, digests.sha1.as_ref().map(|d| d.as_slice())))
+            .or_else(|| {
+                find(
+                    Algorithm::Sha256,
+                    digests.sha256.as_ref().map(|d| d.as_slice()),
+                )
+            })
+    }
+
+    fn name(&self, number: u32) -> String {
+        unpack_name(self.sections.section(SECTION_NAMES), number)
+            .unwrap_or_else(|| "unnamed".to_owned())
     }
 
     /// The matcher for files of a type: signatures for it and for any.
