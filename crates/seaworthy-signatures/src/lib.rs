@@ -6,15 +6,18 @@
 //! deciding what a find means, is the caller's.
 
 mod build;
+pub mod cdiff;
 pub mod clamav;
 mod compiled;
 pub mod cvd;
+mod der;
 pub mod file_type;
 mod hash_store;
 mod matching;
 pub mod program;
 pub mod rsa;
 mod set;
+pub mod sign;
 #[cfg(test)]
 mod synthetic_tests;
 
