@@ -22,10 +22,10 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use seaworthy_core::{
-    Certainty, Detail, DetectionEvidence, EvidenceItem, ExecutableEvidence, Finding,
-    FindingEvidence, Fingerprint, ImageEvidence, ImagePath, Location, MalwareBasis, MalwareDetail,
-    Meta, PackageType, Remediation, RuleId, Severity, StartedBy, StarterEvidence, StarterKind,
-    Subject, SuspicionEvidence, TracedItem,
+    Certainty, Detail, DetectionEvidence, EvidenceItem, ExecutableEvidence, ExecutableKind as Kind,
+    Finding, FindingEvidence, Fingerprint, ImageEvidence, ImagePath, Location, MalwareBasis,
+    MalwareDetail, Meta, PackageType, Remediation, RuleId, Severity, StartedBy, StarterEvidence,
+    StarterKind, Subject, SuspicionEvidence, TracedItem,
 };
 
 use crate::heuristics::{self, HeuristicRule, Scope};
@@ -133,6 +133,18 @@ fn merged_usr_alias(path: &str) -> Option<String> {
         Some(rest) => is_merged(rest).then(|| rest.to_owned()),
         None => is_merged(path).then(|| format!("usr/{path}")),
     }
+}
+
+/// Directories in which language package managers install and upgrade.
+fn in_language_package(path: &str) -> bool {
+    [
+        "/node_modules/",
+        "/site-packages/",
+        "/dist-packages/",
+        "/gems/",
+    ]
+    .iter()
+    .any(|part| path.contains(part))
 }
 
 /// One path with all that its versions say.
@@ -387,8 +399,11 @@ impl<'i> Judge<'i> {
             return None;
         };
         let (traced, executable) = file.executable?;
-        use seaworthy_core::ExecutableKind as Kind;
+        // `npm install -g npm` and `pip install --upgrade` write over what the distribution
+        // brought: one finding a package, not one a file.
+        let replaced = in_language_package(file.path.as_str());
         let severity = match executable.kind {
+            _ if replaced => Severity::Low,
             Kind::Program | Kind::Library | Kind::KernelModule => TAMPERED.severity,
             // People edit scripts in place.
             Kind::Script | Kind::Other => Severity::Medium,
@@ -406,7 +421,7 @@ impl<'i> Judge<'i> {
             )],
             started_by: self.started(file),
             command: self.reinstall(owner),
-            content: None,
+            content: replaced.then(|| format!("package {owner}")),
         })
     }
 

@@ -226,6 +226,20 @@ fn a_changed_program_is_told_with_both_digests_and_the_way_back() {
 }
 
 #[test]
+fn a_language_package_that_was_upgraded_in_place_is_one_low_finding() {
+    let path = |n: u32| format!("usr/lib/node_modules/npm/lib/{n}.js");
+    let image = with_system(
+        (0..9)
+            .map(|n| executable(&path(n), ExecutableKind::Other, 0o644, &[B]))
+            .collect(),
+        (0..9).map(|n| owned(&path(n), Some(A))).collect(),
+    );
+    let found = one(&image);
+    assert_eq!(found.severity, Severity::Low);
+    assert_eq!(detail(&found).places, 9);
+}
+
+#[test]
 fn a_record_by_the_other_name_of_a_merged_usr_counts() {
     let changed = with_system(
         vec![program("usr/bin/du", B)],
