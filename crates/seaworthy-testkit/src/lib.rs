@@ -3,6 +3,7 @@
 //! It uses none of our crates, so that what is read was not written by the same hands: a
 //! misunderstanding shared by writer and reader would pass every test.
 
+pub mod cvd;
 pub mod elf;
 pub mod http;
 pub mod http_files;
