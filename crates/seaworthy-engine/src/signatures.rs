@@ -163,8 +163,8 @@ fn own(path: &Path, now: Timestamp) -> Result<Signatures, EngineError> {
     let compiled =
         compile_path(path, &format!("seaworthy {VERSION}"), now).map_err(|e| fault(e.into()))?;
     // These are the user's own choice for this run: one that can't be used is an error.
-    if let Some(problem) = compiled.problems.first() {
-        let reason = format!("`{}`: {}", problem.path.display(), problem.reason);
+    if let Some(problem) = compiled.manifest.problems.first() {
+        let reason = format!("`{}`: {}", problem.path, problem.reason);
         return Err(fault(reason.into()));
     }
     let mut description = described(SignaturesKind::Own, &compiled.set, &compiled.manifest);

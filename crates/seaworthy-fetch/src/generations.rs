@@ -182,7 +182,9 @@ impl Generations {
         std::fs::rename(&temporary, &link).map_err(io_error("replace", &link))?;
         sync(&self.root)?;
         drop(staging);
-        self.prune(name, former.as_deref());
+        // The same one again: the one before it stays the one before.
+        let same = former.as_deref() == Some(dir.as_path());
+        self.prune(name, former.as_deref().filter(|_| !same));
         Ok(dir)
     }
 
@@ -204,8 +206,8 @@ impl Generations {
         written.and_then(|()| sync(&self.root))
     }
 
-    /// Removes what is neither in use, nor was before, nor is being written. What cannot be
-    /// removed now goes the next time.
+    /// Removes what is neither in use, nor was before, nor is being written; without a `former`
+    /// no generation. What cannot be removed now goes the next time.
     fn prune(&self, current: &str, former: Option<&Path>) {
         for directory in [self.root.clone(), self.root.join("generations")] {
             let Ok(entries) = std::fs::read_dir(&directory) else {
@@ -224,7 +226,7 @@ impl Generations {
                 } else {
                     name.starts_with(".broken-")
                         || (name != current
-                            && Some(path.as_path()) != former
+                            && former.is_some_and(|former| former != path)
                             && is_generation_name(name))
                 };
                 if abandoned {
@@ -344,6 +346,9 @@ mod tests {
             .collect();
         left.sort();
         assert_eq!(left, ["2-b", "3-c"]);
+        // The same again is no step, and keeps the one before.
+        install(&place, "3-c", "three").unwrap();
+        assert!(root.path().join("generations/2-b").exists());
     }
 
     #[test]

@@ -288,7 +288,10 @@ impl Fetcher {
                     }
                     // A full disk is full for every mirror.
                     Err(Failure::Lasting(error @ FetchError::Disk { .. })) => return Err(error),
-                    Err(Failure::Lasting(error)) => lasting = Some(error),
+                    // The best mirror's reason is told.
+                    Err(Failure::Lasting(error)) => {
+                        lasting.get_or_insert(error);
+                    }
                 }
             }
             let Some(error) = passing else {

@@ -41,6 +41,9 @@ pub struct Manifest {
     pub sha256: String,
     /// Its bytes.
     pub size: u64,
+    /// Digest of the names and contents of all files it was made of: the same digest and the
+    /// same program give the same set.
+    pub fingerprint: String,
     /// Signatures that were read.
     pub parsed: u64,
     /// Those that are looked for.
@@ -57,6 +60,8 @@ pub struct Manifest {
     pub inactive_named: Vec<NamedInactive>,
     /// Files that are no signature files by their name.
     pub unknown_files: Vec<String>,
+    /// Files that could not be used.
+    pub problems: Vec<SourceProblem>,
     /// Files of YARA rules that lie in the folder [`YARA_FOLDER`].
     pub yara: Vec<YaraFile>,
 }
@@ -148,6 +153,15 @@ pub struct NamedInactive {
     pub reason: String,
 }
 
+/// A file or folder that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceProblem {
+    /// Its path on the machine that compiled.
+    pub path: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// A file of YARA rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct YaraFile {
@@ -204,12 +218,14 @@ impl Manifest {
             revision: String::new(),
             sha256: String::new(),
             size: 0,
+            fingerprint: String::new(),
             parsed: report.parsed as u64,
             active: report.active as u64,
             always_tried: report.always_tried as u64,
             sources,
             kinds: kinds
                 .into_iter()
+                .filter(|(_, (parsed, _))| *parsed > 0)
                 .map(|(kind, (parsed, active))| KindCount {
                     kind: kind.as_str().to_owned(),
                     parsed,
@@ -233,6 +249,7 @@ impl Manifest {
                 .take(MAX_NAMED)
                 .cloned()
                 .collect(),
+            problems: Vec::new(),
             yara: Vec::new(),
         }
     }

@@ -350,3 +350,66 @@ fn regular_expressions_answer_like_the_reference() {
         assert_eq!(found, expected, "{line}");
     }
 }
+
+#[test]
+fn an_update_takes_signed_containers_and_refuses_a_wrong_signature() {
+    use seaworthy_fetch::Outcome;
+    use seaworthy_signatures::install::InstallDir;
+    use seaworthy_signatures::manifest::Trust;
+    use seaworthy_signatures::update::{UpdateOptions, update};
+    use seaworthy_testkit::http_files::FileServer;
+
+    let Some(inputs) = corpus("clamav-unit-test-inputs.tar.zst") else {
+        return;
+    };
+    let file = |number: u32| {
+        let name = format!("freshclam_testfiles/test-{number}.cvd");
+        std::fs::read(inputs.path().join(name)).unwrap()
+    };
+    let server = FileServer::start();
+    let home = tempfile::tempdir().unwrap();
+    let place = InstallDir::new(home.path().join("signatures"));
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut options = UpdateOptions::new(home.path().join("cache"), "test", now);
+    options.mirrors = vec![server.base().to_owned()];
+    options.databases = vec!["test".to_owned()];
+    // The first two hold one signature, for engines of long ago.
+    for number in 3..=6 {
+        server.put("/test.cvd", file(number), &number.to_string());
+        let report = update(&place, &options, &mut |_| {}).unwrap();
+        assert!(report.changed);
+        let source = &report.installed.manifest.sources[0];
+        assert_eq!(
+            (source.version, source.trust),
+            (Some(number), Trust::Signed)
+        );
+        assert!(source.published_at.is_some() && source.parsed > 0);
+    }
+    // One letter of the signature in the header, which no digest covers.
+    let mut forged = file(6);
+    let header: Vec<usize> = (0..512).filter(|at| forged[*at] == b':').collect();
+    let signature = header[5] + 1;
+    let letter = if forged[signature] == b'a' {
+        b'b'
+    } else {
+        b'a'
+    };
+    forged[signature] = letter;
+    // The version, so that no later one would be taken any more.
+    let mut late = file(6);
+    late[header[1] + 1] = b'9';
+    for (forged, why) in [(forged, "signature does not fit"), (late, "another header")] {
+        server.put("/test.cvd", forged, why);
+        let report = update(&place, &options, &mut |_| {}).unwrap();
+        assert!(!report.changed);
+        assert!(
+            matches!(&report.files[0].1, Outcome::Failed(reason) if reason.contains(why)),
+            "{:?}",
+            report.files
+        );
+    }
+    // Going back is no news.
+    server.put("/test.cvd", file(5), "5 again");
+    let report = update(&place, &options, &mut |_| {}).unwrap();
+    assert!(matches!(&report.files[0].1, Outcome::Failed(reason) if reason.contains("older")));
+}

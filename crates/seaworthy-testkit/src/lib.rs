@@ -4,6 +4,7 @@
 //! misunderstanding shared by writer and reader would pass every test.
 
 mod eicar;
+pub mod cvd;
 pub mod elf;
 pub mod http;
 pub mod http_files;

@@ -26,11 +26,12 @@ use jiff::Timestamp;
 use seaworthy_fetch::{CoolDown, Event, FetchError, Fetcher, HttpOptions, Outcome, Wanted};
 
 use crate::BuildError;
-use crate::cvd::{Container, Header};
+use crate::cvd::Header;
 use crate::install::{InstallDir, InstallError, Installed};
-use crate::manifest::{Manifest, Trust};
+use crate::manifest::Trust;
 
-pub use sources::{Compiled, SourceProblem, Sources, is_container, time_of};
+use sources::read_container;
+pub use sources::{Compiled, Sources};
 
 /// ClamAV's official host.
 pub const OFFICIAL_MIRROR: &str = "https://database.clamav.net";
@@ -51,7 +52,7 @@ pub struct UpdateOptions {
     pub added: Vec<PathBuf>,
     /// Where downloads are kept.
     pub cache: PathBuf,
-    /// What [`Manifest::builder`] will say; when it differs from the installed one, the same
+    /// What [`crate::manifest::Manifest::builder`] will say; when it differs from the installed one, the same
     /// sources are compiled again.
     pub builder: String,
     /// Patience with servers.
@@ -102,8 +103,6 @@ pub enum Progress {
 pub struct UpdateReport {
     /// Every container that was asked for, and how it went.
     pub files: Vec<(String, Outcome)>,
-    /// Files that could not be used.
-    pub problems: Vec<SourceProblem>,
     /// The signatures that are now in use.
     pub installed: Installed,
     /// Whether this run installed them; otherwise nothing had changed.
@@ -134,10 +133,15 @@ pub enum UpdateError {
     },
     /// What was given holds no signature that can be looked for.
     #[error(
-        "there is no signature in `{}`\n  hint: signature files are known by their extension: .cvd, .cld, .hdb, .hsb, .ndb, .ldb and others",
-        .0.display()
+        "there is nothing to look for in `{}`: {reason}\n  hint: signature files are known by their extension: .cvd, .cld, .hdb, .hsb, .ndb, .ldb and others",
+        path.display()
     )]
-    Empty(PathBuf),
+    Empty {
+        /// What was given.
+        path: PathBuf,
+        /// What is wrong with the first file that was not used, or with the signatures.
+        reason: String,
+    },
     /// The network or the disk.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -201,10 +205,9 @@ pub fn update(
         let name = dest.file_name().unwrap_or_default().to_string_lossy();
         sources.add(dest, &name);
     }
-    let (installed, problems, changed) = finish(place, sources, &input, options, progress)?;
+    let (installed, changed) = finish(place, sources, &input, options, progress)?;
     Ok(UpdateReport {
         files,
-        problems,
         installed,
         changed,
     })
@@ -226,10 +229,9 @@ pub fn build(
     progress(Progress::Reading);
     let mut sources = Sources::default();
     sources.add(from, &top_name(from));
-    let (installed, problems, changed) = finish(place, sources, from, options, progress)?;
+    let (installed, changed) = finish(place, sources, from, options, progress)?;
     Ok(UpdateReport {
         files: Vec::new(),
-        problems,
         installed,
         changed,
     })
@@ -244,9 +246,7 @@ pub fn compile_path(from: &Path, builder: &str, now: Timestamp) -> Result<Compil
     let mut sources = Sources::default();
     sources.add(from, &top_name(from));
     let compiled = sources.compile(builder, now)?;
-    if compiled.report.active == 0 && compiled.manifest.yara.is_empty() {
-        return Err(UpdateError::Empty(from.to_owned()));
-    }
+    check_filled(&compiled, from)?;
     Ok(compiled)
 }
 
@@ -265,7 +265,7 @@ fn finish(
     from: &Path,
     options: &UpdateOptions,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(Installed, Vec<SourceProblem>, bool), UpdateError> {
+) -> Result<(Installed, bool), UpdateError> {
     let extra = place.extra_folder();
     if extra.is_dir() {
         sources.add(&extra, "extra");
@@ -274,35 +274,42 @@ fn finish(
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         sources.add(path, &name);
     }
+    let fingerprint = sources.fingerprint();
     if !options.force
         && let Ok(Some(installed)) = place.current()
-        && is_same(&installed.manifest, &sources, options)
+        && installed.manifest.fingerprint == fingerprint
+        && installed.manifest.builder == options.builder
+        && installed.manifest.compiled_format == crate::FORMAT_VERSION
         && installed.verify().is_ok()
     {
-        return Ok((installed, sources.problems().to_vec(), false));
+        return Ok((installed, false));
     }
     progress(Progress::Compiling);
-    let compiled = sources.compile(&options.builder, options.now)?;
-    // An empty set would look like an installed one and find nothing.
-    if compiled.report.active == 0 && compiled.manifest.yara.is_empty() {
-        return Err(UpdateError::Empty(from.to_owned()));
-    }
+    let mut compiled = sources.compile(&options.builder, options.now)?;
+    compiled.manifest.fingerprint = fingerprint;
+    check_filled(&compiled, from)?;
     progress(Progress::Installing);
-    let installed = place.install(&compiled)?;
-    Ok((installed, compiled.problems, true))
+    Ok((place.install(&compiled)?, true))
 }
 
-/// Whether compiling the sources would give what is installed.
-fn is_same(installed: &Manifest, sources: &Sources, options: &UpdateOptions) -> bool {
-    let new = sources.sources();
-    installed.builder == options.builder
-        && installed.compiled_format == crate::FORMAT_VERSION
-        && installed.sources.len() == new.len()
-        && installed
-            .sources
-            .iter()
-            .zip(new)
-            .all(|(old, new)| old.name == new.name && old.sha256 == new.sha256)
+/// An empty set would look like an installed one and find nothing.
+fn check_filled(compiled: &Compiled, from: &Path) -> Result<(), UpdateError> {
+    let manifest = &compiled.manifest;
+    if manifest.active > 0 || !manifest.yara.is_empty() {
+        return Ok(());
+    }
+    let reason = match (manifest.problems.first(), manifest.inactive.first()) {
+        (Some(problem), _) => format!("`{}`: {}", problem.path, problem.reason),
+        (None, Some(inactive)) => format!(
+            "all {} signatures are kept out, the first for `{}`",
+            manifest.parsed, inactive.reason
+        ),
+        (None, None) => "no signature file holds one".to_owned(),
+    };
+    Err(UpdateError::Empty {
+        path: from.to_owned(),
+        reason,
+    })
 }
 
 fn fetch(
@@ -335,7 +342,7 @@ fn check_container(
     options: &UpdateOptions,
 ) -> Result<(), String> {
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    let container = Container::read(&bytes).map_err(|error| error.to_string())?;
+    let container = read_container(&bytes)?;
     // Detached signatures (`NAME-VERSION.cvd.sign`) belong here when they can be verified: they
     // vouch for the very bytes of the container.
     if Trust::of(container.verified) < Trust::Signed && !options.allow_unsigned {

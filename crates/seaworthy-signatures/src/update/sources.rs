@@ -4,18 +4,19 @@
 //! out whole and told; all others are used.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use seaworthy_fetch::hex;
+use seaworthy_fetch::{hash_file, hex};
 use sha2::{Digest as _, Sha256};
 
-use crate::BuildReport;
-use crate::SignatureSet;
 use crate::build::Builder;
-use crate::clamav::{FileKind, Reason};
+use crate::clamav::{FileKind, Reason, lines};
 use crate::cvd::{Container, Header};
-use crate::manifest::{Manifest, Source, Trust, YaraFile};
+use crate::manifest::{Manifest, Source, SourceProblem, Trust, YaraFile};
+use crate::{BuildError, BuildReport, SignatureSet};
 
 /// Folders inside folders.
 const MAX_DEPTH: u32 = 8;
@@ -26,15 +27,6 @@ const MAX_BYTES: u64 = 8 << 30;
 /// Bytes of the YARA rules that are kept beside it.
 const MAX_YARA_BYTES: u64 = 256 << 20;
 
-/// Something that was not used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceProblem {
-    /// The file or folder.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
 /// Signature files, compiled, with all that is said about them.
 pub struct Compiled {
     /// The set.
@@ -43,29 +35,29 @@ pub struct Compiled {
     pub manifest: Manifest,
     /// How the build went.
     pub report: BuildReport,
-    /// What could not be used.
-    pub problems: Vec<SourceProblem>,
     /// Contents of [`Manifest::yara`], in its order.
     pub(crate) yara: Vec<Vec<u8>>,
 }
 
-/// Gathers files in the order they are added.
-#[derive(Default)]
+/// Gathers files in the order they are added; reads them when it compiles.
+#[derive(Debug, Default)]
 pub struct Sources {
-    builder: Builder,
-    sources: Vec<Source>,
+    entries: Vec<Entry>,
     names: HashSet<String>,
     problems: Vec<SourceProblem>,
-    yara: Vec<(YaraFile, Vec<u8>)>,
-    files: usize,
     bytes: u64,
-    yara_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    path: PathBuf,
+    name: String,
 }
 
 impl Sources {
     /// Takes a file, or all files of a folder and of folders in it in the order of their names,
-    /// but none whose name begins with a dot, and no folder behind a link.
-    /// `name` is what the sources are called, a prefix for those of a folder.
+    /// but none whose name begins with a dot, and no folder behind a link. `name` is what the
+    /// source is called, a prefix for those of a folder.
     pub fn add(&mut self, path: &Path, name: &str) {
         self.add_below(path, name, MAX_DEPTH);
     }
@@ -81,11 +73,8 @@ impl Sources {
 
     fn add_folder(&mut self, folder: &Path, name: &str, depth: u32) {
         let Some(depth) = depth.checked_sub(1) else {
-            self.problem(
-                folder,
-                format!("it lies more than {MAX_DEPTH} folders deep"),
-            );
-            return;
+            let reason = format!("it lies more than {MAX_DEPTH} folders deep");
+            return self.problem(folder, reason);
         };
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -94,7 +83,7 @@ impl Sources {
         let mut paths = Vec::new();
         for entry in entries {
             match entry {
-                Ok(_) if self.files + paths.len() >= MAX_FILES => {
+                Ok(_) if self.entries.len() + paths.len() >= MAX_FILES => {
                     self.problem(folder, format!("there are more than {MAX_FILES} files"));
                     break;
                 }
@@ -120,25 +109,103 @@ impl Sources {
     }
 
     fn add_file(&mut self, path: &Path, name: &str, size: u64) {
-        self.files += 1;
-        if self.files > MAX_FILES {
-            return;
+        let bytes = self.bytes.saturating_add(size);
+        if bytes > MAX_BYTES {
+            return self.problem(path, too_much());
         }
-        if self.bytes.saturating_add(size) > MAX_BYTES {
-            return self.problem(path, format!("the files are over {} GiB", MAX_BYTES >> 30));
-        }
-        match std::fs::read(path) {
-            Ok(bytes) => self.add_bytes(path, name, bytes),
-            Err(error) => self.problem(path, format!("it cannot be read: {error}")),
-        }
-    }
-
-    /// Takes a file that is in memory; `path` is what problems name.
-    pub fn add_bytes(&mut self, path: &Path, name: &str, bytes: Vec<u8>) {
+        self.bytes = bytes;
         // Two files of one name, from two folders, stay two sources.
         let mut name = name.to_owned();
         while !self.names.insert(name.clone()) {
             name.insert(0, '+');
+        }
+        self.entries.push(Entry {
+            path: path.to_owned(),
+            name,
+        });
+    }
+
+    fn problem(&mut self, path: &Path, reason: impl Into<String>) {
+        self.problems.push(SourceProblem {
+            path: path.display().to_string(),
+            reason: reason.into(),
+        });
+    }
+
+    /// A digest of names and contents: the same files compile to the same signatures.
+    pub fn fingerprint(&self) -> String {
+        let mut all = Sha256::new();
+        for entry in &self.entries {
+            let digest = hash_file(&entry.path).map(|(digest, _)| digest);
+            // A file that can't be read now is another thing once it can.
+            all.update(digest.as_deref().unwrap_or("unreadable"));
+            all.update([b' ']);
+            all.update(entry.name.as_bytes());
+            all.update([0]);
+        }
+        for problem in &self.problems {
+            all.update(problem.path.as_bytes());
+            all.update([0]);
+        }
+        hex(&all.finalize())
+    }
+
+    /// Reads and compiles what was added.
+    ///
+    /// # Errors
+    ///
+    /// It is too much for one compiled file.
+    pub fn compile(self, builder: &str, now: Timestamp) -> Result<Compiled, BuildError> {
+        let mut reader = Reader {
+            builder: Builder::default(),
+            sources: Vec::new(),
+            problems: self.problems,
+            yara: Vec::new(),
+            bytes: 0,
+            yara_bytes: 0,
+        };
+        for entry in &self.entries {
+            reader.read(entry);
+        }
+        let (set, report) = SignatureSet::finish(reader.builder)?;
+        let mut manifest = Manifest::describe(&report, reader.sources, builder, now);
+        let (files, yara) = reader.yara.into_iter().unzip();
+        manifest.yara = files;
+        manifest.problems = reader.problems;
+        Ok(Compiled {
+            set,
+            manifest,
+            report,
+            yara,
+        })
+    }
+}
+
+/// What is read so far.
+struct Reader {
+    builder: Builder,
+    sources: Vec<Source>,
+    problems: Vec<SourceProblem>,
+    yara: Vec<(YaraFile, Vec<u8>)>,
+    bytes: u64,
+    yara_bytes: u64,
+}
+
+impl Reader {
+    fn read(&mut self, entry: &Entry) {
+        let Entry { path, name } = entry;
+        let mut bytes = Vec::new();
+        // The size was looked at before, but a file can grow.
+        let read = File::open(path).and_then(|file| {
+            let left = MAX_BYTES.saturating_sub(self.bytes);
+            file.take(left.saturating_add(1)).read_to_end(&mut bytes)
+        });
+        if let Err(error) = read {
+            return self.problem(path, format!("it cannot be read: {error}"));
+        }
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        if self.bytes > MAX_BYTES {
+            return self.problem(path, too_much());
         }
         let mut source = Source {
             name: name.clone(),
@@ -150,17 +217,15 @@ impl Sources {
             size: bytes.len() as u64,
             sha256: hex(&Sha256::digest(&bytes)),
         };
-        self.bytes = self.bytes.saturating_add(source.size);
-        if !is_container(&name) {
-            if FileKind::of_name(&name).is_some() {
+        if !is_container(name) {
+            if FileKind::of_name(name).is_some() {
                 self.sources.push(source);
             }
-            self.take(path, &name, bytes);
-            return;
+            return self.take(path, name, bytes);
         }
-        let container = match Container::read(&bytes) {
+        let container = match read_container(&bytes) {
             Ok(container) => container,
-            Err(error) => return self.problem(path, error.to_string()),
+            Err(reason) => return self.problem(path, reason),
         };
         drop(bytes);
         source.version = Some(container.header.version);
@@ -169,7 +234,7 @@ impl Sources {
         let unpacked: u64 = container.members.values().map(|m| m.len() as u64).sum();
         self.bytes = self.bytes.saturating_add(unpacked);
         if self.bytes > MAX_BYTES {
-            return self.problem(path, format!("the files are over {} GiB", MAX_BYTES >> 30));
+            return self.problem(path, too_much());
         }
         self.sources.push(source);
         for (member, bytes) in container.members {
@@ -185,10 +250,8 @@ impl Sources {
             let size = bytes.len() as u64;
             self.yara_bytes = self.yara_bytes.saturating_add(size);
             if self.yara_bytes > MAX_YARA_BYTES {
-                self.problem(
-                    path,
-                    format!("the yara rules are over {} MiB", MAX_YARA_BYTES >> 20),
-                );
+                let reason = format!("the yara rules are over {} MiB", MAX_YARA_BYTES >> 20);
+                self.problem(path, reason);
             } else {
                 let file = YaraFile {
                     file: name.to_owned(),
@@ -203,39 +266,14 @@ impl Sources {
 
     fn problem(&mut self, path: &Path, reason: impl Into<String>) {
         self.problems.push(SourceProblem {
-            path: path.to_owned(),
+            path: path.display().to_string(),
             reason: reason.into(),
         });
     }
+}
 
-    /// Name and digest of all that was added, for knowing whether anything changed.
-    pub fn sources(&self) -> &[Source] {
-        &self.sources
-    }
-
-    /// What was not used so far.
-    pub fn problems(&self) -> &[SourceProblem] {
-        &self.problems
-    }
-
-    /// Compiles what was added.
-    ///
-    /// # Errors
-    ///
-    /// It is too much for one compiled file.
-    pub fn compile(self, builder: &str, now: Timestamp) -> Result<Compiled, crate::BuildError> {
-        let (set, report) = SignatureSet::finish(self.builder)?;
-        let mut manifest = Manifest::describe(&report, self.sources, builder, now);
-        let (files, yara) = self.yara.into_iter().unzip();
-        manifest.yara = files;
-        Ok(Compiled {
-            set,
-            manifest,
-            report,
-            problems: self.problems,
-            yara,
-        })
-    }
+fn too_much() -> String {
+    format!("the files are over {} GiB in all", MAX_BYTES >> 30)
 }
 
 fn is_hidden(name: &std::ffi::OsStr) -> bool {
@@ -248,6 +286,26 @@ pub fn is_container(name: &str) -> bool {
     ["cvd", "cld", "cud"]
         .iter()
         .any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// Reads a container. Version and time in its header, which no digest covers, must be those in
+/// its list of files, which the publisher signs: else somebody could pass off old signatures as
+/// new, or keep newer ones out.
+pub fn read_container(bytes: &[u8]) -> Result<Container, String> {
+    let container = Container::read(bytes).map_err(|error| error.to_string())?;
+    let info = container
+        .members
+        .iter()
+        .find(|(name, _)| name.ends_with(".info"));
+    let listed = info.and_then(|(_, info)| Header::parse(lines(info).next()?).ok());
+    let same = listed.is_some_and(|listed| {
+        listed.version == container.header.version && listed.time == container.header.time
+    });
+    if same {
+        Ok(container)
+    } else {
+        Err("its list of files is that of another header".to_owned())
+    }
 }
 
 /// When a container was made: `22 Jun 2021 21-34 -0400`, a dash where others have a colon.
@@ -286,9 +344,14 @@ mod tests {
         write("rules/x.yar", b"rule x { condition: false }");
         write("README", b"text");
         std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
-        let mut sources = Sources::default();
-        sources.add(folder.path(), "");
-        let compiled = sources.compile("test", Timestamp::UNIX_EPOCH).unwrap();
+        let gather = || {
+            let mut sources = Sources::default();
+            sources.add(folder.path(), "");
+            sources
+        };
+        let before = gather().fingerprint();
+        assert_eq!(gather().fingerprint(), before);
+        let compiled = gather().compile("test", Timestamp::UNIX_EPOCH).unwrap();
         let manifest = &compiled.manifest;
         let row = |name: &str| {
             let found = manifest.sources.iter().find(|source| source.name == name);
@@ -301,7 +364,7 @@ mod tests {
         assert_eq!((row("broken.cvd"), row("README")), (None, None));
         assert!(manifest.unknown_files.contains(&"README".to_owned()));
         assert_eq!(manifest.yara[0].file, "rules/x.yar");
-        let reasons: Vec<&str> = compiled
+        let reasons: Vec<&str> = manifest
             .problems
             .iter()
             .map(|p| p.reason.as_str())

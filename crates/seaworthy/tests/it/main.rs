@@ -7,4 +7,5 @@ mod output;
 mod policy;
 mod program;
 mod secrets;
+mod signatures;
 mod usage;

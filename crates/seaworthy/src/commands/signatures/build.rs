@@ -21,8 +21,9 @@ Examples:
 
 Read are containers (.cvd .cld .cud), hashes (.hdb .hsb .mdb .msb), body and logical signatures
 (.ndb .ldb), allow and ignore lists (.fp .sfp .ign .ign2). YARA rules (.yar .yara) are kept beside
-them. Other kinds ClamAV has are counted as kept out. Files whose name begins with a dot, and folders
-behind links, are passed over. A container that is broken or not its publisher's is not used at all.
+them. Other kinds ClamAV has are counted as kept out. Files whose name begins with a dot, and
+folders behind links, are passed over. A container that is broken or not its publisher's is not
+used at all.
 
 Files in the folder `extra` of the installation are part of every build and update. The same files
 give the same signatures, byte for byte.
@@ -59,7 +60,7 @@ pub fn run(args: &BuildArgs, place: &InstallDir, session: &Session) -> Result<u8
     });
     progress.finish();
     let done = done?;
-    let lost = show::tell_problems(&done.problems, session);
+    let lost = show::tell_problems(&done.installed.manifest.problems, session);
     let manifest = &done.installed.manifest;
     output::write(None, |out| match args.format {
         Format::Table => show::write_tables(manifest, session, out),
@@ -67,7 +68,6 @@ pub fn run(args: &BuildArgs, place: &InstallDir, session: &Session) -> Result<u8
             &Done {
                 changed: done.changed,
                 files: Vec::new(),
-                problems: show::problem_rows(&done.problems),
                 installed: manifest,
             },
             out,

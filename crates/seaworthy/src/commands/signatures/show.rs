@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use seaworthy_engine::STALE_SIGNATURE_DAYS;
 use seaworthy_report::printable;
 use seaworthy_signatures::install::Installed;
-use seaworthy_signatures::manifest::{Manifest, Source};
-use seaworthy_signatures::update::{Progress as Event, SourceProblem};
+use seaworthy_signatures::manifest::{Manifest, Source, SourceProblem};
+use seaworthy_signatures::update::Progress as Event;
 use serde::Serialize;
 
 use crate::commands::fetching;
@@ -112,9 +112,7 @@ pub struct Done<'a> {
     pub changed: bool,
     /// What was asked of mirrors.
     pub files: Vec<FetchedFile>,
-    /// What could not be used.
-    pub problems: Vec<ProblemRow>,
-    /// What is in use now.
+    /// What is in use now, and what of its sources could not be used.
     pub installed: &'a Manifest,
 }
 
@@ -127,21 +125,6 @@ pub struct FetchedFile {
     pub reason: Option<String>,
 }
 
-/// One file that could not be used.
-#[derive(Serialize)]
-pub struct ProblemRow {
-    pub path: String,
-    pub reason: String,
-}
-
-pub fn problem_rows(problems: &[SourceProblem]) -> Vec<ProblemRow> {
-    let row = |problem: &SourceProblem| ProblemRow {
-        path: problem.path.display().to_string(),
-        reason: problem.reason.clone(),
-    };
-    problems.iter().map(row).collect()
-}
-
 /// Writes a document, with a line break at its end.
 pub fn write_json(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, document)?;
@@ -152,9 +135,11 @@ pub fn write_json(document: &impl Serialize, out: &mut dyn Write) -> io::Result<
 pub fn tell_problems(problems: &[SourceProblem], session: &Session) -> bool {
     let most = if session.verbose { usize::MAX } else { 10 };
     for problem in problems.iter().take(most) {
-        let path = problem.path.display().to_string();
         let reason = printable(&problem.reason);
-        session.warn(&format!("`{}` is not used: {reason}", printable(&path)));
+        session.warn(&format!(
+            "`{}` is not used: {reason}",
+            printable(&problem.path)
+        ));
     }
     let left = problems.len().saturating_sub(most);
     if left > 0 {

@@ -83,6 +83,7 @@ pub fn run(args: &StatusArgs, place: &InstallDir, session: &Session) -> Result<u
         ),
     })?;
     verified?;
+    show::tell_problems(&manifest.problems, session);
     show::tell_age(manifest, args.max_age_days, session);
     Ok(SUCCESS)
 }
@@ -127,9 +128,14 @@ fn write_table(
     writeln!(out, "whole       {whole}")?;
     if !manifest.yara.is_empty() {
         let size = manifest.yara.iter().map(|file| file.size).sum();
+        let files = if manifest.yara.len() == 1 {
+            "file"
+        } else {
+            "files"
+        };
         writeln!(
             out,
-            "yara        {} files of rules, {}",
+            "yara        {} {files} of rules, {}",
             manifest.yara.len(),
             format_size(size)
         )?;

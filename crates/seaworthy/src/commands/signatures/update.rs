@@ -22,8 +22,8 @@ Examples:
 
 Databases are taken only with the publisher's digital signature, and never older ones than those
 that are there. A download that was cut off goes on where it ended, and what has not changed is not
-fetched again. The old signatures stay in use until the new ones are whole; the ones before are kept.
-HTTPS_PROXY and NO_PROXY are obeyed.
+fetched again. The old signatures stay in use until the new ones are whole, and are kept beside
+them. HTTPS_PROXY and NO_PROXY are obeyed.
 
 A mirror that answers \"too many requests\" or \"forbidden\" is left alone for as long as it asks, or
 for some hours, also by later runs. The official host is for a few requests a day; for more, keep a
@@ -93,13 +93,12 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
     progress.finish();
     let done = done?;
     let failed = fetching::tell_outcomes(&done.files, session);
-    let lost = show::tell_problems(&done.problems, session);
+    let lost = show::tell_problems(&done.installed.manifest.problems, session);
     let manifest = &done.installed.manifest;
     if args.format == Format::Json {
         let document = Done {
             changed: done.changed,
             files: done.files.iter().map(fetched_file).collect(),
-            problems: show::problem_rows(&done.problems),
             installed: manifest,
         };
         output::write(None, |out| show::write_json(&document, out))?;
