@@ -435,6 +435,11 @@ fn size_of_item(item: &EvidenceItem) -> usize {
                 + secret.redacted.len()
                 + secret.fingerprint.len()
                 + inside(&secret.inside)
+                + 4 * secret.allowed_by.len()
+                + secret.nature.as_ref().map_or(0, |_| 256)
+        }
+        EvidenceItem::PublicKey(key) => {
+            key.spki_sha256.len() + key.name.as_ref().map_or(0, String::len)
         }
         EvidenceItem::Detection(found) => {
             found.name.len() + found.note.len() + inside(&found.inside)

@@ -9,7 +9,7 @@ use crate::{Analyzer, Interest, Reader, Tools, catalogers, content};
 
 /// Raised whenever the pass itself, and no analyzer, gives another result for the same
 /// layer, or the shape of the evidence changes.
-const PASS_REVISION: u32 = 1;
+const PASS_REVISION: u32 = 2;
 
 /// A list of analyzers, compiled.
 pub struct AnalyzerSet {
@@ -35,6 +35,7 @@ impl AnalyzerSet {
     pub fn with_secrets(self, scanner: Arc<SecretScanner>) -> AnalyzerSet {
         let mut analyzers = self.analyzers;
         analyzers.push(content::secrets::ANALYZER);
+        analyzers.push(content::key_files::ANALYZER);
         let tools = Tools {
             secrets: Some(scanner),
         };

@@ -4,9 +4,10 @@
 //! bytes.
 
 pub mod config;
+pub mod key_files;
 pub mod secrets;
 
 use crate::Analyzer;
 
 /// All of them, for help and support tables.
-pub const ANALYZERS: &[Analyzer] = &[secrets::ANALYZER];
+pub const ANALYZERS: &[Analyzer] = &[secrets::ANALYZER, key_files::ANALYZER];

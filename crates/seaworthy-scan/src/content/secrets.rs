@@ -4,11 +4,11 @@
 //! part of a window is put back until the next window or the end decides: there it is seen
 //! with all that belongs to it, and so it counts once, by its place in the file.
 //!
-//! Left out: archives inside the image and encodings (base64, compressed).
+//! Left out: archives inside the image.
 
 use std::sync::Arc;
 
-use seaworthy_core::{EvidenceItem, Meta, SecretEvidence};
+use seaworthy_core::{EvidenceItem, ImagePath, Meta, SecretEvidence};
 use seaworthy_secrets::assignment::Quotes;
 use seaworthy_secrets::file_kind::quotes_of;
 use seaworthy_secrets::rule::WINDOW_BYTES;
@@ -20,7 +20,7 @@ use crate::{Analyzer, FileMeta, Interest, Reader, Sink, StreamReader, Tools};
 pub const ANALYZER: Analyzer = Analyzer {
     meta: Meta {
         id: "secrets",
-        revision: 1,
+        revision: 2,
         summary: "Keys, tokens and passwords in every file of every layer",
         references: &["https://cwe.mitre.org/data/definitions/798.html"],
     },
@@ -40,6 +40,12 @@ const MAX_SECRETS: usize = 1000;
 
 fn start(file: &FileMeta<'_>, tools: &Tools) -> Box<dyn StreamReader> {
     Box::new(SecretReader {
+        by_path: tools
+            .secrets
+            .as_ref()
+            .map(|scanner| scanner.by_path(file.path.as_str()))
+            .unwrap_or_default(),
+        path: file.path.clone(),
         scanner: tools.secrets.clone(),
         size: file.entry.size,
         quotes: quotes_of(file.path.as_str()),
@@ -53,6 +59,9 @@ fn start(file: &FileMeta<'_>, tools: &Tools) -> Box<dyn StreamReader> {
 }
 
 struct SecretReader {
+    path: ImagePath,
+    /// What the path alone tells.
+    by_path: Vec<SecretEvidence>,
     scanner: Option<Arc<SecretScanner>>,
     size: u64,
     quotes: Quotes,
@@ -102,7 +111,7 @@ impl StreamReader for SecretReader {
         } else {
             end.saturating_sub(WINDOW_BYTES as u64)
         };
-        for found in scanner.find(bytes, self.quotes) {
+        for found in scanner.find_at(bytes, self.quotes, self.path.as_str()) {
             let at = offset + found.range.start as u64;
             if at < self.decided_to {
                 continue;
@@ -141,7 +150,7 @@ impl StreamReader for SecretReader {
                 format!("holds more than {MAX_SECRETS} secrets; the rest is not listed"),
             );
         }
-        for evidence in self.put_back {
+        for evidence in self.put_back.into_iter().chain(self.by_path) {
             sink.push(EvidenceItem::Secret(evidence));
         }
     }
@@ -150,7 +159,6 @@ impl StreamReader for SecretReader {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use seaworthy_core::ImagePath;
     use seaworthy_image::EntryMeta;
     use seaworthy_secrets::redact::FingerprintKey;
 
