@@ -9,11 +9,13 @@
 
 mod cache;
 mod error;
+mod fixes;
 mod folders;
 mod knowledge;
 mod observe;
 mod scan;
 mod secrets;
+mod sources;
 mod supported;
 
 pub use cache::{CacheChoice, DEFAULT_CACHE_BYTES, open_cache};
@@ -22,12 +24,18 @@ pub use folders::Folders;
 pub use knowledge::{DatabaseChoice, Knowledge, open_database};
 pub use observe::{Observer, Silent, Stage};
 pub use scan::{ScanRequest, inventory, inventory_of, scan, scan_opened};
-pub use secrets::{SecretRule, SecretsChoice, secret_rules};
+pub use secrets::{
+    NamedText, SecretOptions, SecretRule, SecretsChoice, new_baseline, secret_rules,
+};
+pub use sources::{SourceRequest, scan_sources};
 pub use supported::{SupportGroup, SupportRow, supported};
 
 pub use seaworthy_image::{Cancel, Limits};
 pub use seaworthy_report::{Inventory, Report};
 pub use seaworthy_scan::{EvidenceCache, MemoryLayer};
+pub use seaworthy_secrets::allow::parse as parse_secret_allow;
+pub use seaworthy_secrets::baseline::Baseline;
+pub use seaworthy_secrets::gitleaks::{import as import_gitleaks, is_gitleaks};
 pub use seaworthy_secrets::redact::FingerprintKey;
 
 /// Version of the program, as reports name it.

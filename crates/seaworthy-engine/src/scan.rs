@@ -3,16 +3,15 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use seaworthy_advisory::{ecosystems, match_image};
-use seaworthy_core::{ImageEvidence, Problem, ProblemKind};
+use seaworthy_core::{ImageEvidence, Problem};
 use seaworthy_image::{Cancel, Image, Limits, OpenOptions, WalkContext, open_image};
 use seaworthy_policy::{Policy, evaluate};
 use seaworthy_report::{Inventory, Report, ReportParts, Suppressed, Timings, image_of};
 use seaworthy_scan::{AnalyzerSet, scan_image};
-use seaworthy_secrets::findings::{SecretFindings, findings};
 
 use crate::cache::{CacheChoice, open_cache};
 use crate::knowledge::{DatabaseChoice, Knowledge, open_database};
-use crate::secrets::{SecretsChoice, open_secrets};
+use crate::secrets::{JudgedSecrets, SecretOptions, SecretsChoice, judge_secrets, open_secrets};
 use crate::{EngineError, Observer, Stage, VERSION};
 
 /// All that a scan depends on.
@@ -30,6 +29,8 @@ pub struct ScanRequest {
     pub cache: CacheChoice,
     /// Whether secrets are looked for.
     pub secrets: SecretsChoice,
+    /// What else they are looked for and judged by.
+    pub secret_options: SecretOptions,
     /// What an image has to be like.
     pub policy: Policy,
     /// Threads that read layers, at least 1.
@@ -121,7 +122,7 @@ pub fn inventory_of(
 struct Read {
     evidence: ImageEvidence,
     /// The secrets in it.
-    secrets: SecretFindings,
+    secrets: JudgedSecrets,
     /// Of the image, the cache and the layers together.
     problems: Vec<Problem>,
     cached_layers: usize,
@@ -153,7 +154,7 @@ fn read(
         layers: image.layers.len(),
         bytes_seen: ctx.bytes_seen.clone(),
     });
-    let secrets = open_secrets(&request.secrets)?;
+    let secrets = open_secrets(&request.secrets, &request.secret_options, &request.policy)?;
     let (cache, notice) = match secrets.is_lasting {
         true => open_cache(&request.cache),
         false => (None, None),
@@ -169,13 +170,17 @@ fn read(
     problems.sort();
     problems.dedup();
     problems.extend(notice);
-    problems.extend(secrets.notice);
-    let secrets = secrets
-        .scanner
-        .map(|scanner| findings(&scanned.evidence, scanner.rules()))
-        .unwrap_or_default();
+    problems.extend(secrets.notices);
+    let mut evidence = scanned.evidence;
+    let mut secrets = match &secrets.scanner {
+        Some(scanner) => {
+            judge_secrets(&mut evidence, scanner, &request.secret_options, request.now)?
+        }
+        None => JudgedSecrets::default(),
+    };
+    problems.append(&mut secrets.notices);
     Ok(Read {
-        evidence: scanned.evidence,
+        evidence,
         secrets,
         problems,
         cached_layers: scanned.cached_layers,
@@ -200,15 +205,10 @@ fn judge(
     let matched = match_image(&knowledge.database, &read.evidence, request.now.as_second());
     let mut findings = matched.findings;
     findings.extend(read.secrets.findings);
-    let mut problems = read.problems;
-    problems.extend(published_secrets(read.secrets.in_os_packages));
-    let verdict = evaluate(
-        &findings,
-        &matched.gaps,
-        &problems,
-        &request.policy,
-        request.now,
-    );
+    let problems = read.problems;
+    let mut policy = request.policy.clone();
+    policy.ignore.extend(read.secrets.known);
+    let verdict = evaluate(&findings, &matched.gaps, &problems, &policy, request.now);
     let finished = started.elapsed();
     let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
     let timings = request.timings.then(|| Timings {
@@ -235,24 +235,16 @@ fn judge(
                 count: left.count,
                 examples: left.examples,
             })
+            .chain(read.secrets.suppressed)
             .collect(),
         problems: &problems,
-        policy: &request.policy,
+        policy: &policy,
         verdict: &verdict,
         compare: &compare,
         timings,
     });
     observer.stage(Stage::Done);
     Ok(report)
-}
-
-/// Says how many secrets are in what distributions publish.
-fn published_secrets(count: u64) -> Option<Problem> {
-    let noun = if count == 1 { "secret" } else { "secrets" };
-    let message = format!(
-        "{count} {noun} in files of OS packages not reported: everybody can download those"
-    );
-    (count > 0).then(|| Problem::new(ProblemKind::Notice, message))
 }
 
 /// Orders two versions of a package type; `None` where the order is unknown.

@@ -7,7 +7,7 @@ use crate::{Action, Finding, Severity};
 
 /// Version of the document: the major number changes when a reader of the old one could
 /// misread the new one, the minor one when fields are added.
-pub const SCHEMA_VERSION: &str = "1.2";
+pub const SCHEMA_VERSION: &str = "1.3";
 
 /// The report of one scan: what was looked at, what was found, what that means.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -135,6 +135,8 @@ pub enum DatabaseKind {
     Installed,
     /// The small set built into the program.
     Embedded,
+    /// None: only secrets were looked for.
+    NotUsed,
 }
 
 /// The advisories the image was judged by.

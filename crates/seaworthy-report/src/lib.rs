@@ -29,7 +29,7 @@ pub use document::{
 pub use explain::explain;
 pub use finding::{
     Certainty, CvssScore, Detail, Epss, Evidence, Finding, FixStatus, Ignored, Judgement, Kev,
-    Location, Remediation, Secret, SecretState, Severity, Subject, Trace, Vulnerability,
+    Location, Remediation, Secret, SecretFix, SecretState, Severity, Subject, Trace, Vulnerability,
 };
 pub use inventory::{Inventory, InventoryPackage};
 pub use reporters::{RenderOptions, Reporter, reporter, reporters};

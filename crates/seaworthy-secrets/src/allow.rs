@@ -60,18 +60,25 @@ pub enum AllowError {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct AllowFile {
     #[serde(default)]
-    secret_allow: Vec<SecretAllow>,
+    secret_allow: Vec<toml::Table>,
 }
 
 /// Reads a file of `[[secret-allow]]` tables.
 ///
 /// # Errors
 ///
-/// What TOML or the shape of an entry refuses. Dates must be in quotes.
+/// What TOML or the shape of an entry refuses.
 pub fn parse(text: &str) -> Result<Vec<SecretAllow>, AllowError> {
-    toml::from_str::<AllowFile>(text)
-        .map(|file| file.secret_allow)
-        .map_err(|error| AllowError::Syntax(error.to_string()))
+    let syntax = |error: toml::de::Error| AllowError::Syntax(error.to_string());
+    let file: AllowFile = toml::from_str(text).map_err(syntax)?;
+    let entry = |mut table: toml::Table| {
+        // A day may be written with or without quotes.
+        if let Some(day @ toml::Value::Datetime(_)) = table.get_mut("expires") {
+            *day = toml::Value::String(day.to_string());
+        }
+        table.try_into().map_err(syntax)
+    };
+    file.secret_allow.into_iter().map(entry).collect()
 }
 
 /// A compiled list.

@@ -46,12 +46,35 @@ pub struct SecretFindings {
     pub findings: Vec<Finding>,
     /// How many places in files of OS packages were left out.
     pub in_os_packages: u64,
-    /// How many places were set aside, by the reason why.
-    pub allowed: BTreeMap<String, u64>,
+    /// How many places were set aside, by the reason why, and the first of them.
+    pub allowed: BTreeMap<String, Allowed>,
     /// Findings all of whose places stand in the baseline.
     pub known: Vec<KnownFinding>,
     /// Rule, place and fingerprint of everything found: what a baseline of today holds.
     pub places: Vec<(String, String, String)>,
+}
+
+/// Places that are set aside for one reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub examples: Vec<String>,
+}
+
+/// Places of one reason that are named.
+const EXAMPLES: usize = 3;
+
+impl SecretFindings {
+    fn allow(&mut self, reason: String, place: &Place<'_>) {
+        let allowed = self.allowed.entry(reason).or_default();
+        allowed.count += 1;
+        let place = place.baseline_path();
+        if allowed.examples.len() < EXAMPLES && !allowed.examples.contains(&place) {
+            allowed.examples.push(place);
+        }
+    }
 }
 
 /// A finding that stands in the baseline.
@@ -113,12 +136,12 @@ pub fn judge<'r>(
         let secret = place.secret();
         if secret.allowed_inline {
             let reason = "a comment on its line allows it".to_owned();
-            *out.allowed.entry(reason).or_default() += 1;
+            out.allow(reason, &place);
             continue;
         }
         if let Some(entry) = judging.allow.covers(secret, place.path(), &judge.today) {
             let reason = format!("the allow list: {}", entry.reason);
-            *out.allowed.entry(reason).or_default() += 1;
+            out.allow(reason, &place);
             continue;
         }
         groups.entry(&secret.fingerprint).or_default().push(place);
@@ -856,7 +879,7 @@ mod tests {
         let counts: Vec<(&str, u64)> = found
             .allowed
             .iter()
-            .map(|(k, v)| (k.as_str(), *v))
+            .map(|(k, v)| (k.as_str(), v.count))
             .collect();
         assert_eq!(
             counts,

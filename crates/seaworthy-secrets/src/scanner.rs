@@ -28,8 +28,12 @@ pub const GENERIC_RULE: RuleInfo<'static> = RuleInfo {
     reference: "https://cwe.mitre.org/data/definitions/798.html",
 };
 
-/// Rules for files that hold keys and are no text; they are told by their first bytes.
-pub const FILE_RULES: [RuleInfo<'static>; 4] = [
+/// The rule for instructions of a Dockerfile that copy a file which holds secrets by its name.
+pub const COPIED_FILE_RULE: &str = "secret-file-copied";
+
+/// Rules for files that hold keys and are no text, told by their first bytes, and for what a
+/// Dockerfile copies.
+pub const FILE_RULES: [RuleInfo<'static>; 5] = [
     RuleInfo {
         id: "der-private-key",
         summary: "Private key (DER)",
@@ -57,6 +61,13 @@ pub const FILE_RULES: [RuleInfo<'static>; 4] = [
         severity: Severity::Medium,
         revoke: "Change what is stored in it where its password is weak",
         reference: "https://keepass.info/help/kb/kdbx.html",
+    },
+    RuleInfo {
+        id: COPIED_FILE_RULE,
+        summary: "File that holds secrets by its name, copied into the image",
+        severity: Severity::Medium,
+        revoke: "whoever issued what is in the file",
+        reference: "https://docs.docker.com/build/building/secrets/",
     },
 ];
 
@@ -192,6 +203,15 @@ impl SecretScanner {
             }));
         }
         items
+    }
+
+    /// Evidence of a rule about something that has no value of its own. `what` is shown.
+    pub fn by_name(&self, rule: &str, what: &str, line: u64) -> SecretEvidence {
+        SecretEvidence {
+            redacted: what.to_owned(),
+            line: Some(line),
+            ..self.made(rule.to_owned(), what.as_bytes())
+        }
     }
 
     fn made(&self, rule: String, value: &[u8]) -> SecretEvidence {

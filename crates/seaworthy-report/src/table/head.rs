@@ -89,6 +89,40 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
     facts.push(counted(image.layers.len() as u64, "layer"));
     line("", &facts.join(dot), out)?;
 
+    if report.database.kind == DatabaseKind::NotUsed {
+        line("looked for", "secrets only", out)?;
+    } else {
+        knowledge_lines(report, dot, line, out)?;
+    }
+    severities(report, pen, out)?;
+    let mut marks = Vec::new();
+    let totals = &report.counts;
+    for (count, word) in [
+        (totals.fixable, "fixable"),
+        (totals.known_exploited, "known exploited"),
+        (totals.unverified, "unverified"),
+        (totals.ignored, "ignored"),
+    ] {
+        if count > 0 {
+            marks.push(format!("{count} {word}"));
+        }
+    }
+    if totals.secrets > 0 {
+        marks.push(counted(totals.secrets, "secret"));
+    }
+    if !marks.is_empty() {
+        line("", &marks.join(dot), out)?;
+    }
+    Ok(())
+}
+
+/// What the image is built on, and what it was judged by.
+fn knowledge_lines(
+    report: &Report,
+    dot: &str,
+    line: impl Fn(&str, &str, &mut dyn Write) -> io::Result<()>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let kinds: Vec<String> = report
         .packages
         .by_type
@@ -110,6 +144,7 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
     let mut knowledge = match database.kind {
         DatabaseKind::Installed => format!("database {}", database.serial),
         DatabaseKind::Embedded => "built-in set only".to_owned(),
+        DatabaseKind::NotUsed => return Ok(()),
     };
     if let (DatabaseKind::Installed, Some(built)) = (database.kind, &database.built_at) {
         knowledge.push_str(&format!(
@@ -120,26 +155,6 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
     knowledge.push_str(dot);
     knowledge.push_str(&counted(database.advisories, "record"));
     line("advisories", &knowledge, out)?;
-
-    severities(report, pen, out)?;
-    let mut marks = Vec::new();
-    let totals = &report.counts;
-    for (count, word) in [
-        (totals.fixable, "fixable"),
-        (totals.known_exploited, "known exploited"),
-        (totals.unverified, "unverified"),
-        (totals.ignored, "ignored"),
-    ] {
-        if count > 0 {
-            marks.push(format!("{count} {word}"));
-        }
-    }
-    if totals.secrets > 0 {
-        marks.push(counted(totals.secrets, "secret"));
-    }
-    if !marks.is_empty() {
-        line("", &marks.join(dot), out)?;
-    }
     Ok(())
 }
 

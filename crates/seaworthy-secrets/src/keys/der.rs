@@ -88,10 +88,6 @@ impl<'a> Reader<'a> {
         let zeros = digits.iter().take_while(|digit| **digit == 0).count();
         digits.get(zeros..)
     }
-
-    pub const fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
 }
 
 /// Writes an element.
@@ -147,7 +143,7 @@ mod tests {
         let mut reader = Reader::new(&text).sequence().unwrap();
         assert_eq!(reader.number(), Some(&[0x80][..]));
         assert_eq!(reader.take(OCTET_STRING), Some(&long[..]));
-        assert!(reader.is_empty());
+        assert!(reader.any().is_none());
         assert_eq!(bits(&[1, 0]), 9);
     }
 

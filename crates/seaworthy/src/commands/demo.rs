@@ -36,6 +36,7 @@ pub fn run(args: &DemoArgs, session: &Session) -> Result<u8> {
         cache: CacheChoice::Off,
         // There is nothing to guard in it, and so each run gives the same bytes.
         secrets: SecretsChoice::Key(FingerprintKey::new([0; 32])),
+        secret_options: Default::default(),
         policy: args.policy.policy(session)?,
         threads: 1,
         now: session.now,

@@ -11,6 +11,7 @@ pub mod man;
 pub mod packages;
 pub mod rules;
 pub mod scan;
+pub mod secrets;
 
 use anyhow::Result;
 
@@ -32,6 +33,7 @@ pub fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Cache(args) => cache::run(&args, session),
         Command::Formats(args) => formats::run(&args, session),
         Command::Rules(args) => rules::run(&args, session),
+        Command::Secrets(args) => secrets::run(&args, session),
         Command::Completions(args) => completions::run(&args, session),
         Command::Man(args) => man::run(&args, session),
     }
