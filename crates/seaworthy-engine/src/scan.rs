@@ -10,13 +10,12 @@ use seaworthy_report::{
     Inventory, MalwareEngine, Report, ReportParts, Suppressed, Timings, image_of,
 };
 use seaworthy_scan::{AnalyzerSet, Tools, scan_image};
-use seaworthy_secrets::findings::{SecretFindings, findings};
 use seaworthy_signatures::findings::{self as malware_findings, MalwareFindings};
 
 use crate::cache::{CacheChoice, open_cache};
 use crate::detectors::{MalwareChoice, open_malware};
 use crate::knowledge::{DatabaseChoice, Knowledge, open_database};
-use crate::secrets::{SecretsChoice, open_secrets};
+use crate::secrets::{JudgedSecrets, SecretOptions, SecretsChoice, judge_secrets, open_secrets};
 use crate::{EngineError, Observer, Stage, VERSION};
 
 /// All that a scan depends on.
@@ -36,6 +35,8 @@ pub struct ScanRequest {
     pub secrets: SecretsChoice,
     /// Whether malware is looked for, and with what.
     pub malware: MalwareChoice,
+    /// What else they are looked for and judged by.
+    pub secret_options: SecretOptions,
     /// What an image has to be like.
     pub policy: Policy,
     /// Threads that read layers, at least 1.
@@ -127,7 +128,7 @@ pub fn inventory_of(
 struct Read {
     evidence: ImageEvidence,
     /// The secrets in it.
-    secrets: SecretFindings,
+    secrets: JudgedSecrets,
     /// The malware in it; without findings where nobody wants malware looked for.
     malware: MalwareFindings,
     /// What malware was looked for with.
@@ -163,7 +164,7 @@ fn read(
         layers: image.layers.len(),
         bytes_seen: ctx.bytes_seen.clone(),
     });
-    let secrets = open_secrets(&request.secrets)?;
+    let secrets = open_secrets(&request.secrets, &request.secret_options, &request.policy)?;
     let (cache, notice) = match secrets.is_lasting {
         true => open_cache(&request.cache),
         false => (None, None),
@@ -182,19 +183,23 @@ fn read(
     problems.sort();
     problems.dedup();
     problems.extend(notice);
-    problems.extend(secrets.notice);
+    problems.extend(secrets.notices);
     problems.extend(malware.notices);
-    let secrets = secrets
-        .scanner
-        .map(|scanner| findings(&scanned.evidence, scanner.rules()))
-        .unwrap_or_default();
     let judged = match malware.is_on {
         true => malware_findings::findings(&scanned.evidence),
         false => MalwareFindings::default(),
     };
+    let mut evidence = scanned.evidence;
+    let mut secrets = match &secrets.scanner {
+        Some(scanner) => {
+            judge_secrets(&mut evidence, scanner, &request.secret_options, request.now)?
+        }
+        None => JudgedSecrets::default(),
+    };
+    problems.append(&mut secrets.notices);
     Ok(Read {
         malware: judged,
-        evidence: scanned.evidence,
+        evidence,
         secrets,
         engines: malware.engines,
         problems,
@@ -222,15 +227,10 @@ fn judge(
     findings.extend(read.malware.findings);
     findings.extend(read.secrets.findings);
     let mut problems = read.problems;
-    problems.extend(published_secrets(read.secrets.in_os_packages));
     problems.extend(unowned_left_out(read.malware.unowned_left_out));
-    let verdict = evaluate(
-        &findings,
-        &matched.gaps,
-        &problems,
-        &request.policy,
-        request.now,
-    );
+    let mut policy = request.policy.clone();
+    policy.ignore.extend(read.secrets.known);
+    let verdict = evaluate(&findings, &matched.gaps, &problems, &policy, request.now);
     let finished = started.elapsed();
     let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
     let timings = request.timings.then(|| Timings {
@@ -258,24 +258,16 @@ fn judge(
                 count: left.count,
                 examples: left.examples,
             })
+            .chain(read.secrets.suppressed)
             .collect(),
         problems: &problems,
-        policy: &request.policy,
+        policy: &policy,
         verdict: &verdict,
         compare: &compare,
         timings,
     });
     observer.stage(Stage::Done);
     Ok(report)
-}
-
-/// Says how many secrets are in what distributions publish.
-fn published_secrets(count: u64) -> Option<Problem> {
-    let noun = if count == 1 { "secret" } else { "secrets" };
-    let message = format!(
-        "{count} {noun} in files of OS packages not reported: everybody can download those"
-    );
-    (count > 0).then(|| Problem::new(ProblemKind::Notice, message))
 }
 
 /// Says how many programs that no package owns are not listed.

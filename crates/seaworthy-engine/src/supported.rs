@@ -48,7 +48,13 @@ pub fn supported() -> Vec<SupportGroup> {
             title: "Content of files in images",
             rows: seaworthy_scan::content::ENGINES
                 .iter()
-                .map(|engine| row(engine.meta.id, engine.meta.summary))
+                .map(|engine| engine.meta)
+                .chain(
+                    seaworthy_scan::content::KEY_ANALYZERS
+                        .iter()
+                        .map(|row| row.meta),
+                )
+                .map(|meta| row(meta.id, meta.summary))
                 .collect(),
         },
         SupportGroup {

@@ -138,6 +138,8 @@ pub enum DatabaseKind {
     Installed,
     /// The small set built into the program.
     Embedded,
+    /// None: only secrets were looked for.
+    NotUsed,
 }
 
 /// The advisories the image was judged by.

@@ -144,6 +144,21 @@ fn secret_facts(
         SecretState::Configuration => "in the image's configuration, which anyone can inspect",
     };
     line("state", state, out)?;
+    for fact in &secret.facts {
+        line("known", fact, out)?;
+    }
+    for fix in &secret.fixes {
+        let place = match fix.line {
+            Some(number) => format!("{}, line {number}", fix.file),
+            None => format!("{}, a new line", fix.file),
+        };
+        line("change", &place, out)?;
+        if let Some(before) = &fix.before {
+            line("  from", before, out)?;
+        }
+        line("  to", &fix.after, out)?;
+        line("  because", &fix.note, out)?;
+    }
     line("revoke at", &secret.revoke, out)?;
     line("same secret", &secret.secret, out)
 }

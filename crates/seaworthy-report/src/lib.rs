@@ -30,8 +30,8 @@ pub use document::{
 pub use explain::explain;
 pub use finding::{
     Certainty, CvssScore, Detail, Epss, Evidence, Finding, FixStatus, Ignored, Judgement, Kev,
-    Location, Malware, Remediation, Secret, SecretState, Severity, StartedBy, Subject, Trace,
-    Vulnerability,
+    Location, Malware, Remediation, Secret, SecretFix, SecretState, Severity, StartedBy, Subject,
+    Trace, Vulnerability,
 };
 pub use inventory::{Inventory, InventoryPackage};
 pub use reporters::{RenderOptions, Reporter, reporter, reporters};

@@ -295,12 +295,14 @@ impl<'a, 'scope, 'env> Pass<'a, 'scope, 'env> {
             return;
         };
         self.wanted.retain(|index| *index != examiner);
+        let mut sink = Sink::default();
+        // Before streams that would let go of what they have seen.
+        content.gather(&mut sink);
         let mut found = match self.wanted.is_empty() {
             true => Found::default(),
             false => analyse(&mut content, &meta, &self.wanted, by_path),
         };
         let Some(hands) = &mut self.hands else { return };
-        let mut sink = Sink::default();
         let piece = content.take(&mut hands.batch.buffer, || hands.pool.buffer(), &mut sink);
         found.problems.extend(sink.into_parts().1);
         let Some(piece) = piece else {
@@ -615,6 +617,11 @@ fn size_of_item(item: &EvidenceItem) -> usize {
                 + secret.redacted.len()
                 + secret.fingerprint.len()
                 + inside(&secret.inside)
+                + 4 * secret.allowed_by.len()
+                + secret.nature.as_ref().map_or(0, |_| 256)
+        }
+        EvidenceItem::PublicKey(key) => {
+            key.spki_sha256.len() + key.name.as_ref().map_or(0, String::len)
         }
         EvidenceItem::Detection(found) => {
             found.name.len() + found.note.len() + inside(&found.inside)

@@ -54,6 +54,7 @@ impl<'a> ContentReader<'a> {
             size: slice.map_or(size, |bytes| bytes.len() as u64),
             slice,
             mapped: None,
+            held: false,
             rest,
             buffer: &mut self.buffer,
             spent: 0,
@@ -69,6 +70,8 @@ pub(crate) struct Content<'c, 'r> {
     slice: Option<&'c [u8]>,
     /// A copy in a file without a name, made where a large one is wanted in one piece.
     mapped: Option<Mmap>,
+    /// Whether the buffer has all of it, and keeps it.
+    held: bool,
     rest: Option<&'r mut dyn Read>,
     /// What was read from `rest` and is still needed.
     buffer: &'c mut Vec<u8>,
@@ -104,7 +107,7 @@ impl Content<'_, '_> {
 
     /// Whether all of it is at hand in one piece that does not move.
     fn is_whole(&self) -> bool {
-        self.slice.is_some() || self.mapped.is_some()
+        self.slice.is_some() || self.mapped.is_some() || self.held
     }
 
     /// Reads until the buffer holds `count` bytes or the file ends.
@@ -242,12 +245,13 @@ impl Content<'_, '_> {
     }
 
     /// Brings all of the content into one piece. Returns whether that went well, or says why not.
-    fn gather(&mut self, sink: &mut Sink) -> bool {
+    pub(crate) fn gather(&mut self, sink: &mut Sink) -> bool {
         if self.is_whole() {
             return true;
         }
         if self.size <= GATHER.max(self.buffer.len() as u64) {
             self.fill(usize::try_from(self.size).unwrap_or(usize::MAX));
+            self.held = true;
             return true;
         }
         match self.spool() {

@@ -9,7 +9,7 @@ use crate::{Analyzer, Interest, Reader, Tools, catalogers, content};
 
 /// Raised whenever the pass itself, and no analyzer, gives another result for the same
 /// layer, or the shape of the evidence changes.
-const PASS_REVISION: u32 = 1;
+const PASS_REVISION: u32 = 2;
 
 /// A list of analyzers, compiled.
 pub struct AnalyzerSet {
@@ -44,9 +44,17 @@ impl AnalyzerSet {
     #[must_use]
     pub fn with_content(self, tools: Tools) -> AnalyzerSet {
         let mut analyzers = self.analyzers;
-        analyzers.retain(|analyzer| analyzer.meta.id != content::ANALYZER.meta.id);
+        let rows = || {
+            [&content::ANALYZER]
+                .into_iter()
+                .chain(content::KEY_ANALYZERS)
+        };
+        analyzers.retain(|analyzer| !rows().any(|row| row.meta.id == analyzer.meta.id));
         if tools.look_into_files() {
             analyzers.push(content::ANALYZER);
+        }
+        if tools.secrets.is_some() {
+            analyzers.extend_from_slice(content::KEY_ANALYZERS);
         }
         AnalyzerSet::with_tools(analyzers, tools)
     }
@@ -149,7 +157,11 @@ mod tests {
     #[test]
     fn every_row_describes_itself_under_its_own_id() {
         let mut ids = BTreeSet::new();
-        for analyzer in catalogers::ANALYZERS.iter().chain([&content::ANALYZER]) {
+        for analyzer in catalogers::ANALYZERS
+            .iter()
+            .chain([&content::ANALYZER])
+            .chain(content::KEY_ANALYZERS)
+        {
             let meta = analyzer.meta;
             assert!(ids.insert(meta.id), "two analyzers are called {}", meta.id);
             assert!(

@@ -3,8 +3,8 @@
 //! It uses none of our crates, so that what is read was not written by the same hands: a
 //! misunderstanding shared by writer and reader would pass every test.
 
-mod eicar;
 pub mod cvd;
+mod eicar;
 pub mod elf;
 pub mod http;
 pub mod http_files;

@@ -89,39 +89,11 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
     facts.push(counted(image.layers.len() as u64, "layer"));
     line("", &facts.join(dot), out)?;
 
-    let kinds: Vec<String> = report
-        .packages
-        .by_type
-        .iter()
-        .map(|(kind, count)| format!("{count} {}", printable(kind)))
-        .collect();
-    let mut system = report.distro.as_ref().map_or_else(
-        || "no distribution".to_owned(),
-        |distro| printable(&distro.name).into_owned(),
-    );
-    system.push_str(dot);
-    system.push_str(&counted(report.packages.total, "package"));
-    if kinds.len() > 1 {
-        system.push_str(&format!(": {}", kinds.join(", ")));
+    if report.database.kind == DatabaseKind::NotUsed {
+        line("looked for", "secrets only", out)?;
+    } else {
+        knowledge_lines(report, dot, line, out)?;
     }
-    line("system", &system, out)?;
-
-    let database = &report.database;
-    let mut knowledge = match database.kind {
-        DatabaseKind::Installed => format!("database {}", database.serial),
-        DatabaseKind::Embedded => "built-in set only".to_owned(),
-    };
-    if let (DatabaseKind::Installed, Some(built)) = (database.kind, &database.built_at) {
-        knowledge.push_str(&format!(
-            " of {}",
-            built.chars().take(10).collect::<String>()
-        ));
-    }
-    knowledge.push_str(dot);
-    knowledge.push_str(&counted(database.advisories, "record"));
-    line("advisories", &knowledge, out)?;
-    line("malware", &malware(report, dot), out)?;
-
     severities(report, pen, out)?;
     let mut marks = Vec::new();
     let totals = &report.counts;
@@ -144,6 +116,49 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
     if !marks.is_empty() {
         line("", &marks.join(dot), out)?;
     }
+    Ok(())
+}
+
+/// What the image is built on, and what it was judged by.
+fn knowledge_lines(
+    report: &Report,
+    dot: &str,
+    line: impl Fn(&str, &str, &mut dyn Write) -> io::Result<()>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let kinds: Vec<String> = report
+        .packages
+        .by_type
+        .iter()
+        .map(|(kind, count)| format!("{count} {}", printable(kind)))
+        .collect();
+    let mut system = report.distro.as_ref().map_or_else(
+        || "no distribution".to_owned(),
+        |distro| printable(&distro.name).into_owned(),
+    );
+    system.push_str(dot);
+    system.push_str(&counted(report.packages.total, "package"));
+    if kinds.len() > 1 {
+        system.push_str(&format!(": {}", kinds.join(", ")));
+    }
+    line("system", &system, out)?;
+
+    let database = &report.database;
+    let mut knowledge = match database.kind {
+        DatabaseKind::Installed => format!("database {}", database.serial),
+        DatabaseKind::Embedded => "built-in set only".to_owned(),
+        DatabaseKind::NotUsed => return Ok(()),
+    };
+    if let (DatabaseKind::Installed, Some(built)) = (database.kind, &database.built_at) {
+        knowledge.push_str(&format!(
+            " of {}",
+            built.chars().take(10).collect::<String>()
+        ));
+    }
+    knowledge.push_str(dot);
+    knowledge.push_str(&counted(database.advisories, "record"));
+    line("advisories", &knowledge, out)?;
+    line("malware", &malware(report, dot), out)?;
     Ok(())
 }
 

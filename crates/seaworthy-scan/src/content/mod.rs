@@ -10,6 +10,7 @@
 pub mod config;
 mod examine;
 pub mod heuristics;
+pub mod key_files;
 pub mod secrets;
 pub mod signatures;
 
@@ -32,6 +33,9 @@ pub const ANALYZER: Analyzer = Analyzer {
         start: secrets::start,
     },
 };
+
+/// What looks at files of certain names along with the secrets.
+pub const KEY_ANALYZERS: &[Analyzer] = &[key_files::ANALYZER];
 
 /// Something that looks into files.
 pub struct Engine {

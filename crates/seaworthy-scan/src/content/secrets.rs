@@ -4,7 +4,7 @@
 //! part of a window is put back until the next window or the end decides: there it is seen
 //! with all that belongs to it, and so it counts once, by its place in the file.
 //!
-//! Left out: encodings (base64).
+//! What is packed in archives is shown to it by the caller.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{FileMeta, Sink, StreamReader, Tools};
 pub const ENGINE: Engine = Engine {
     meta: Meta {
         id: "secrets",
-        revision: 2,
+        revision: 3,
         summary: "Keys, tokens and passwords in every file of every layer",
         references: &["https://cwe.mitre.org/data/definitions/798.html"],
     },
@@ -69,6 +69,11 @@ pub(super) fn start(file: &FileMeta<'_>, tools: &Tools) -> Box<dyn StreamReader>
 impl SecretReader {
     fn new(scanner: Option<Arc<SecretScanner>>, name: &str, size: u64) -> SecretReader {
         SecretReader {
+            by_path: scanner
+                .as_ref()
+                .map(|scanner| scanner.by_path(name))
+                .unwrap_or_default(),
+            path: name.into(),
             scanner,
             inside: None,
             size,
@@ -89,13 +94,26 @@ impl SecretReader {
                 format!("holds more than {MAX_SECRETS} secrets; the rest is not listed"),
             );
         }
-        for evidence in self.put_back {
+        for mut evidence in self.put_back.into_iter().chain(self.by_path) {
+            evidence.inside = join(self.inside.as_deref(), evidence.inside);
             sink.push(EvidenceItem::Secret(evidence));
         }
     }
 }
 
+/// The way to a member, and from there into an encoding.
+fn join(outer: Option<&str>, inner: Option<Box<str>>) -> Option<Box<str>> {
+    match (outer, inner) {
+        (Some(outer), Some(inner)) => Some(format!("{outer}!/{inner}").into()),
+        (outer, inner) => inner.or_else(|| outer.map(Into::into)),
+    }
+}
+
 struct SecretReader {
+    /// Where the file is, or the member in its archive.
+    path: Box<str>,
+    /// What the path alone tells.
+    by_path: Vec<SecretEvidence>,
     scanner: Option<Arc<SecretScanner>>,
     inside: Option<Box<str>>,
     size: u64,
@@ -146,7 +164,7 @@ impl StreamReader for SecretReader {
         } else {
             end.saturating_sub(WINDOW_BYTES as u64)
         };
-        for found in scanner.find(bytes, self.quotes) {
+        for found in scanner.find_at(bytes, self.quotes, &self.path) {
             let at = offset + found.range.start as u64;
             if at < self.decided_to {
                 continue;
@@ -157,7 +175,7 @@ impl StreamReader for SecretReader {
             if at < undecided {
                 let line = self.line(offset, bytes, found.range.start);
                 let mut evidence = scanner.evidence(bytes, &found, offset, line);
-                evidence.inside.clone_from(&self.inside);
+                evidence.inside = join(self.inside.as_deref(), evidence.inside);
                 self.decided_to = offset + found.range.end as u64;
                 self.found += 1;
                 sink.push(EvidenceItem::Secret(evidence));
@@ -187,7 +205,6 @@ impl StreamReader for SecretReader {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use seaworthy_core::ImagePath;
     use seaworthy_image::EntryMeta;
     use seaworthy_secrets::redact::FingerprintKey;
 

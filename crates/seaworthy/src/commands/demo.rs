@@ -38,6 +38,7 @@ pub fn run(args: &DemoArgs, session: &Session) -> Result<u8> {
         // There is nothing to guard in it, and so each run gives the same bytes.
         secrets: SecretsChoice::Key(FingerprintKey::new([0; 32])),
         malware: MalwareChoice::On(Box::new(MalwareOptions::new(SignaturesChoice::BuiltIn))),
+        secret_options: Default::default(),
         policy: args.policy.policy(session)?,
         threads: 1,
         now: session.now,
