@@ -66,7 +66,7 @@ impl Format {
             [b'h', b's', b'q', b's', ..] | [b's', b'q', b's', b'h', ..] => Some(Format::Squashfs),
             [b'0', b'7', b'0', b'7', b'0', b'1' | b'2' | b'7', ..] => Some(Format::Cpio),
             [0xc7, 0x71, ..] | [0x71, 0xc7, ..] if old_cpio(head) => Some(Format::Cpio),
-            [0x5d, 0, 0, ..] if lzma_alone(head) => Some(Format::Lzma),
+            [0x5d, ..] if lzma_alone(head) => Some(Format::Lzma),
             _ => None,
         };
         found.or_else(|| tar::is_header(head).then_some(Format::Tar))

@@ -44,6 +44,8 @@ mod bytes;
 mod codec;
 mod container;
 mod format;
+#[cfg(test)]
+mod laws;
 mod limits;
 mod names;
 mod output;

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// before it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Containers in one another: 1 opens the outermost file only.
+    /// Containers in one another: 1 opens the outermost file only. A tar or cpio archive in a
+    /// compressed file is one with it.
     pub depth: u8,
     /// Unpacked bytes of one member. Of a larger one the beginning is shown.
     pub member_bytes: u64,

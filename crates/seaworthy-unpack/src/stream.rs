@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{bzip2, deflate, lz4, zstd};
+use crate::codec::{bzip2, deflate, lz4, lzma, xz, zstd};
 use crate::format::Format;
 use crate::limits::Incomplete;
 use crate::names::clean;
@@ -39,6 +39,8 @@ pub(crate) fn decode(
         Format::Zlib => deflate::unzlib(&mut walk.inflater, bytes, out).map(|_| ()),
         Format::Bzip2 => bzip2::bunzip2(bytes, out),
         Format::Zstd => zstd::unzstd(bytes, out),
+        Format::Xz => xz::unxz(bytes, out),
+        Format::Lzma => lzma::alone(bytes, out),
         Format::Lz4 => lz4::frames(bytes, out),
         other => Err(Incomplete::unsupported(other.as_str())),
     }

@@ -385,3 +385,85 @@ pub(crate) fn rpm(payload: &[u8]) -> Vec<u8> {
     out.extend(payload);
     out
 }
+
+/// Something like machine code: prose with calls, jumps and loads of many processors in it.
+pub(crate) fn code(length: usize) -> Vec<u8> {
+    let mut out = prose(length);
+    let marks: [&[u8]; 8] = [
+        &[0xe8, 0x10, 0x20, 0, 0],
+        &[0xe9, 0xf0, 0xff, 0xff, 0xff],
+        &[0xe8, 0xe8, 0, 0, 0xff, 0xe9, 0, 0],
+        &[0x10, 0x20, 0x30, 0xeb],
+        &[0x12, 0xf0, 0x34, 0xf8],
+        &[0x48, 0x01, 0x02, 0x01],
+        &[0x40, 0x00, 0x12, 0x34],
+        &[0x03, 0x00, 0x00, 0x94, 0x21, 0x00, 0x00, 0xb0],
+    ];
+    for (turn, at) in (0..length.saturating_sub(16)).step_by(20).enumerate() {
+        let mark = marks[turn % marks.len()];
+        out[at..at + mark.len()].copy_from_slice(mark);
+    }
+    out
+}
+
+pub(crate) fn xz(bytes: &[u8], options: lzma_rust2::XzOptions) -> Vec<u8> {
+    use std::io::Write;
+    let mut writer = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+/// A file of LZMA alone, with its length or an end marker.
+pub(crate) fn lzma(bytes: &[u8], options: &lzma_rust2::LzmaOptions, length: bool) -> Vec<u8> {
+    use std::io::Write;
+    let length = length.then_some(bytes.len() as u64);
+    let mut writer = lzma_rust2::LzmaWriter::new_use_header(Vec::new(), options, length).unwrap();
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+/// A solid 7z archive.
+pub(crate) fn sevenz(
+    members: &[(&str, &[u8])],
+    methods: &[sevenz_rust2::EncoderMethod],
+) -> Vec<u8> {
+    use sevenz_rust2::{ArchiveEntry, ArchiveWriter, EncoderConfiguration};
+    let mut writer = ArchiveWriter::new(std::io::Cursor::new(Vec::new())).unwrap();
+    writer.set_content_methods(
+        methods
+            .iter()
+            .map(|m| EncoderConfiguration::new(*m))
+            .collect(),
+    );
+    let entries = members
+        .iter()
+        .map(|(name, _)| ArchiveEntry::new_file(name))
+        .collect();
+    let bodies = members.iter().map(|(_, body)| (*body).into()).collect();
+    writer.push_archive_entries(entries, bodies).unwrap();
+    let folder = ArchiveEntry::new_directory("folder");
+    writer.push_archive_entry::<&[u8]>(folder, None).unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
+pub(crate) fn squashfs(
+    members: &[(&str, &[u8])],
+    compressor: backhand::compression::Compressor,
+) -> Vec<u8> {
+    use backhand::{FilesystemCompressor, FilesystemWriter, NodeHeader};
+    let mut fs = FilesystemWriter::default();
+    fs.set_block_size(4096);
+    fs.set_compressor(FilesystemCompressor::new(compressor, None).unwrap());
+    let header = NodeHeader::new(0o755, 0, 0, 0);
+    for (name, body) in members {
+        if let Some((folder, _)) = name.rsplit_once('/') {
+            fs.push_dir_all(folder, header).unwrap();
+        }
+        fs.push_file(std::io::Cursor::new(body.to_vec()), name, header)
+            .unwrap();
+    }
+    fs.push_symlink("/etc/shadow", "link", header).unwrap();
+    let mut out = std::io::Cursor::new(Vec::new());
+    fs.write(&mut out).unwrap();
+    out.into_inner()
+}

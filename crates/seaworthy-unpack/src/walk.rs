@@ -53,7 +53,9 @@ pub trait Visitor {
     }
 
     /// What could not be unpacked, or not to its end. `inside`: the member's way in, as
-    /// [`Member::inside`]; `None` for the outermost file itself.
+    /// [`Member::inside`]; `None` for the outermost file itself. Called a thousand times for
+    /// one outermost file at most, and once more where a limit ends the walk: an archive can
+    /// hold millions of broken entries, and is no less incomplete for the first thousand.
     fn incomplete(&mut self, inside: Option<&str>, why: &Incomplete);
 }
 
@@ -65,7 +67,9 @@ pub fn unpack(bytes: &[u8], format: Format, limits: &Limits, visitor: &mut dyn V
         visitor,
         inside: String::new(),
         depth: 0,
+        steps: 0,
         members: 0,
+        reports: 0,
         total: 0,
         container: Budget::default(),
         // A time too far away to be one is none.
@@ -116,8 +120,12 @@ pub(crate) struct Walk<'v> {
     limits: &'v Limits,
     visitor: &'v mut dyn Visitor,
     inside: String,
+    /// Containers that are open.
     depth: u8,
+    /// The same, as [`Limits::depth`] counts.
+    steps: u8,
     members: u64,
+    reports: u32,
     /// Bytes unpacked.
     total: u64,
     container: Budget,
@@ -125,6 +133,9 @@ pub(crate) struct Walk<'v> {
     /// Kept from member to member: making one costs more than most class files.
     pub inflater: Decompress,
 }
+
+/// Calls of [`Visitor::incomplete`] for one outermost file.
+const MAX_REPORTS: u32 = 1000;
 
 impl Walk<'_> {
     /// Reads a container at the current place.
@@ -134,13 +145,15 @@ impl Walk<'_> {
             before: self.total,
             allowed: self.by_ratio(bytes.len()),
         };
-        self.depth += 1;
+        self.depth = self.depth.saturating_add(1);
+        self.steps = self.steps.saturating_add(1);
         let read = if format.is_compressor() {
             stream::read(self, bytes, format)
         } else {
             container::read(self, bytes, format)
         };
-        self.depth -= 1;
+        self.depth = self.depth.saturating_sub(1);
+        self.steps = self.steps.saturating_sub(1);
         self.container = outer;
         match read {
             Err(Halt::Broken(why)) => {
@@ -160,6 +173,14 @@ impl Walk<'_> {
 
     /// Says that the container being read is incomplete.
     pub fn report(&mut self, why: &Incomplete) {
+        self.reports = self.reports.saturating_add(1);
+        if self.reports > MAX_REPORTS {
+            return;
+        }
+        self.tell(why);
+    }
+
+    fn tell(&mut self, why: &Incomplete) {
         let inside = (!self.inside.is_empty()).then_some(self.inside.as_str());
         self.visitor.incomplete(inside, why);
     }
@@ -167,7 +188,7 @@ impl Walk<'_> {
     /// Says that a member of the container being read is incomplete.
     pub fn report_member(&mut self, name: &str, why: &Incomplete) {
         let mark = self.push(name);
-        self.visitor.incomplete(Some(&self.inside), why);
+        self.report(why);
         self.inside.truncate(mark);
     }
 
@@ -182,7 +203,7 @@ impl Walk<'_> {
 
     /// Ends everything because of a limit on everything.
     fn exhausted(&mut self, limit: Limit) -> Halt {
-        self.report(&Incomplete::Limit(limit));
+        self.tell(&Incomplete::Limit(limit));
         Halt::Stop
     }
 
@@ -310,11 +331,15 @@ impl Walk<'_> {
                 .or_else(|| appended(bytes)),
         };
         if let Some((format, start)) = inner {
-            if self.depth >= self.limits.depth {
+            let same_thing =
+                entry.container.is_compressor() && matches!(format, Format::Tar | Format::Cpio);
+            let packed = bytes.get(start..).unwrap_or_default();
+            if same_thing {
+                self.open_content(packed, format, mark)?;
+            } else if self.steps >= self.limits.depth {
                 self.report(&Incomplete::Limit(Limit::Depth));
             } else {
-                let packed = bytes.get(start..).unwrap_or_default();
-                self.descend(packed, format, entry, mark)?;
+                self.open(packed, format)?;
             }
         }
         let member = Member {
@@ -330,15 +355,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Opens the member whose step in `inside` begins at `mark`, and leaves `inside` as it was.
-    fn descend(&mut self, bytes: &[u8], format: Format, entry: &Entry<'_>, mark: usize) -> Step {
-        let same_thing =
-            entry.container.is_compressor() && matches!(format, Format::Tar | Format::Cpio);
-        if !same_thing {
-            return self.open(bytes, format);
-        }
+    /// Opens the archive that a compressed file holds, as one thing with it: neither the way
+    /// in, whose last step begins at `mark`, nor the depth counts it.
+    fn open_content(&mut self, bytes: &[u8], format: Format, mark: usize) -> Step {
         let step = self.inside.split_off(mark);
+        self.steps = self.steps.saturating_sub(1);
         self.open(bytes, format)?;
+        self.steps = self.steps.saturating_add(1);
         self.inside.push_str(&step);
         Ok(())
     }

@@ -9,9 +9,6 @@ use crate::bytes::Cursor;
 use crate::limits::Incomplete;
 use crate::output::Output;
 
-/// Input given at once, so that the clock is looked at now and then.
-const PIECE: usize = 1 << 20;
-
 /// Inflates a raw stream; says how many bytes of `input` it is long.
 pub(crate) fn inflate(
     inflater: &mut Decompress,
@@ -21,12 +18,12 @@ pub(crate) fn inflate(
 ) -> Result<usize, Incomplete> {
     inflater.reset(false);
     let mut used = 0_usize;
+    // Each round fills what the output has grown by, so that the clock is looked at.
     loop {
         out.grow(hint)?;
         let rest = input.get(used..).unwrap_or_default();
-        let piece = rest.get(..PIECE).unwrap_or(rest);
         let (before_in, before_out) = (inflater.total_in(), out.bytes.len());
-        let status = inflater.decompress_vec(piece, &mut out.bytes, FlushDecompress::None);
+        let status = inflater.decompress_vec(rest, &mut out.bytes, FlushDecompress::None);
         let eaten = usize::try_from(inflater.total_in() - before_in).unwrap_or(usize::MAX);
         used = used.saturating_add(eaten);
         match status {

@@ -122,7 +122,7 @@ mod tests {
     use crate::testing::{walk, walk_whole};
 
     /// "abcabcabc" and five literals at the end, as a block has to have them.
-    const BLOCK: &[u8] = &[
+    const BLOCK: &[u8; 12] = &[
         0x32, b'a', b'b', b'c', 3, 0, 0x50, b'1', b'2', b'3', b'4', b'5',
     ];
 
@@ -138,12 +138,12 @@ mod tests {
     #[test]
     fn frames_and_legacy_frames_come_out() {
         let mut frame = vec![0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];
-        frame.extend((BLOCK.len() as u32).to_le_bytes());
-        frame.extend(BLOCK);
+        frame.extend(12_u32.to_le_bytes());
+        frame.extend(*BLOCK);
         frame.extend([3, 0, 0, 0x80, b'x', b'y', b'z', 0, 0, 0, 0]);
         assert_eq!(walk_whole(&frame).bytes_of("content"), b"abcabcabc12345xyz");
         let mut legacy = vec![0x02, 0x21, 0x4c, 0x18];
-        legacy.extend((BLOCK.len() as u32).to_le_bytes());
+        legacy.extend(12_u32.to_le_bytes());
         legacy.extend(BLOCK);
         assert_eq!(walk_whole(&legacy).bytes_of("content"), b"abcabcabc12345");
     }

@@ -119,7 +119,8 @@ fn behind(rest: &[u8]) -> Option<(Format, usize)> {
 fn align(cursor: &mut Cursor<'_>, base: usize, padding: usize) {
     let at = cursor.position() - base;
     // Padding that is missing at the very end is no fault.
-    let _ = cursor.skip(at.next_multiple_of(padding) - at);
+    let missing = (at.next_multiple_of(padding) - at).min(cursor.rest().len());
+    let _ = cursor.skip(missing);
 }
 
 fn header(cursor: &mut Cursor<'_>) -> Result<Header, Incomplete> {

@@ -4,6 +4,8 @@
 mod ar;
 pub(crate) mod cpio;
 mod rpm;
+mod sevenz;
+mod squashfs;
 pub(crate) mod tar;
 pub(crate) mod zip;
 
@@ -17,6 +19,8 @@ pub(crate) fn read(walk: &mut Walk<'_>, bytes: &[u8], format: Format) -> Step {
         Format::Ar => ar::read(walk, bytes),
         Format::Cpio => cpio::read(walk, bytes),
         Format::Rpm => rpm::read(walk, bytes),
+        Format::SevenZip => sevenz::read(walk, bytes),
+        Format::Squashfs => squashfs::read(walk, bytes),
         Format::Tar => tar::read(walk, bytes),
         Format::Zip => zip::read(walk, bytes),
         other => Err(Incomplete::unsupported(other.as_str()).into()),

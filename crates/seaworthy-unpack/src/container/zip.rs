@@ -14,7 +14,7 @@
 use memchr::memmem;
 
 use crate::bytes::{Cursor, size};
-use crate::codec::deflate;
+use crate::codec::{bzip2, deflate, implode, inflate64, lzma, xz, zstd};
 use crate::format::Format;
 use crate::limits::Incomplete;
 use crate::names::clean;
@@ -204,8 +204,9 @@ fn read_directory(
 
 /// Whether unpacking by the header in front gives something else than by the directory.
 fn disagrees(directory: &Header<'_>, local: &Header<'_>) -> bool {
-    let sizes = !local.has_descriptor()
-        && (directory.packed, directory.unpacked) != (local.packed, local.unpacked);
+    let unstated = local.has_descriptor() || (local.packed, local.unpacked) == (0, 0);
+    let sizes =
+        !unstated && (directory.packed, directory.unpacked) != (local.packed, local.unpacked);
     let readable = local.method != directory.method && method_name(local.method).is_none();
     sizes
         || readable
@@ -227,10 +228,13 @@ fn read_between(walk: &mut Walk<'_>, bytes: &[u8], from: usize, to: usize) -> St
         if header.has_descriptor() && header.packed == 0 && header.method == 0 {
             // Nothing says where stored data ends but what follows it.
             let rest = bytes.get(data..).unwrap_or_default();
-            let end = [DESCRIPTOR, LOCAL, DIRECTORY]
-                .into_iter()
-                .filter_map(|mark| memmem::find(rest, mark))
-                .min()
+            let end = memmem::find_iter(rest, b"PK")
+                .find(|&at| {
+                    let there = rest.get(at..).unwrap_or_default();
+                    [DESCRIPTOR, LOCAL, DIRECTORY]
+                        .iter()
+                        .any(|mark| there.starts_with(mark))
+                })
                 .unwrap_or(rest.len());
             header.packed = u64::try_from(end).unwrap_or(u64::MAX);
             header.unpacked = header.packed;
@@ -403,16 +407,34 @@ fn decode(
     let hint = usize::try_from(header.unpacked).unwrap_or_default();
     match header.method {
         8 => deflate::inflate(&mut walk.inflater, packed, out, hint),
+        6 => implode::explode(packed, out, header.flags, hint),
+        9 => inflate64::inflate64(packed, out),
+        12 => bzip2::one(packed, out),
+        14 => unlzma(header, packed, out).map(|()| packed.len()),
+        20 | 93 => zstd::unzstd(packed, out).map(|()| packed.len()),
+        95 => xz::unxz(packed, out).map(|()| packed.len()),
         other => Err(Incomplete::unsupported(
             method_name(other).map_or_else(|| format!("zip method {other}"), str::to_owned),
         )),
     }
 }
 
+/// LZMA with a header of its own: version of the writer, length of the properties, properties.
+fn unlzma(header: &Header<'_>, packed: &[u8], out: &mut Output) -> Result<(), Incomplete> {
+    let mut cursor = Cursor::new(packed);
+    cursor.skip(2)?;
+    let length = cursor.u16()?;
+    let properties = cursor.take(usize::from(length))?.first().copied();
+    let properties = properties.ok_or(Incomplete::Damaged("lzma properties"))?;
+    // Flag 1: the stream has an end marker.
+    let known = (header.flags & 2 == 0).then_some(header.unpacked);
+    lzma::raw(properties, cursor.rest(), out, known)
+}
+
 /// What a method that is not decoded is called; `None` for the others.
 fn method_name(method: u16) -> Option<&'static str> {
     Some(match method {
-        0 | 8 => return None,
+        0 | 6 | 8 | 9 | 12 | 14 | 20 | 93 | 95 => return None,
         1 => "zip shrink",
         2..=5 => "zip reduce",
         7 => "zip tokenize",
@@ -429,7 +451,10 @@ fn method_name(method: u16) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::Limits;
-    use crate::testing::{ZipMember, deflate, eicar, walk, walk_whole, walk_with, zip, zip_end};
+    use crate::testing::{
+        ZipMember, bzip2, deflate, eicar, lzma, prose, walk, walk_whole, walk_with, xz, zip,
+        zip_end,
+    };
 
     #[test]
     fn stored_and_deflated_members_come_out() {
@@ -588,6 +613,30 @@ mod tests {
             seen.faults(),
             ["locked: encrypted", "odd: unsupported method: zip ppmd"]
         );
+    }
+
+    #[test]
+    fn members_of_every_method_come_out() {
+        let text = prose(40_000);
+        let options = lzma_rust2::LzmaOptions::with_preset(3);
+        let alone = lzma(&text, &options, true);
+        // Version, length of properties, properties and dictionary, stream.
+        let in_zip = [&[9, 4, 5, 0], &alone[..5], &alone[13..]].concat();
+        let bytes = zip(&[
+            ZipMember::packed("9", &text, 9, deflate(&text)),
+            ZipMember::packed("12", &text, 12, bzip2(&text)),
+            ZipMember::packed("14", &text, 14, in_zip),
+            ZipMember::packed("93", &text, 93, ::zstd::encode_all(&text[..], 1).unwrap()),
+            ZipMember::packed(
+                "95",
+                &text,
+                95,
+                xz(&text, lzma_rust2::XzOptions::with_preset(1)),
+            ),
+        ]);
+        let seen = walk_whole(&bytes);
+        assert_eq!(seen.names(), ["9", "12", "14", "93", "95"]);
+        assert!(seen.seen.iter().all(|seen| seen.bytes == text));
     }
 
     #[test]
