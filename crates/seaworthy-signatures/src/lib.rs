@@ -4,6 +4,8 @@
 //! compiles a folder of them into one file, [`SignatureSet::open`] maps it, and
 //! [`SignatureSet::scan`] tells which signatures a file matches. Unpacking archives, and
 //! deciding what a find means, is the caller's.
+//!
+//! [`yara`] runs YARA rules, ours and those of others.
 
 mod build;
 pub mod clamav;
@@ -17,6 +19,7 @@ pub mod rsa;
 mod set;
 #[cfg(test)]
 mod synthetic_tests;
+pub mod yara;
 
 pub use build::{BuildError, BuildReport, Inactive};
 pub use compiled::{FORMAT_VERSION, OpenError};
