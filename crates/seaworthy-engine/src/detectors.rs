@@ -1,12 +1,14 @@
 //! What malware is looked for with in an image, and how the report says so.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use seaworthy_core::Problem;
+use seaworthy_core::{Problem, ProblemKind};
 use seaworthy_report::MalwareEngine;
 use seaworthy_scan::Tools;
 use seaworthy_signatures::heuristics::RULES;
+use seaworthy_signatures::yara::{LoadError, ScanLimits, YaraReport, YaraRules, clamav_files};
 use seaworthy_unpack::Limits;
 
 use crate::EngineError;
@@ -76,6 +78,7 @@ pub(crate) fn open_malware(
     };
     tools.unpack = options.unpack.clone();
     tools.heuristics = true;
+    let mut installed_yara = None;
     if let Some(signatures) = open_signatures(&options.signatures, now)? {
         let what = &signatures.description;
         let age_days = what.age_days(now);
@@ -99,7 +102,18 @@ pub(crate) fn open_malware(
         });
         malware.notices.extend(signatures.notice);
         tools.signatures = Some(signatures.set);
+        installed_yara = signatures.yara;
     }
+    let (rules, refused) = yara_rules(&options.yara, installed_yara.as_deref())?;
+    malware.notices.extend(refused);
+    malware.engines.push(MalwareEngine {
+        engine: "yara".to_owned(),
+        count: Some(rules.len() as u64),
+        version: None,
+        published_at: None,
+        age_days: None,
+    });
+    tools.yara = Some(Arc::new(rules));
     malware.engines.push(MalwareEngine {
         engine: "rules".to_owned(),
         count: Some(RULES.len() as u64),
@@ -108,4 +122,67 @@ pub(crate) fn open_malware(
         age_days: None,
     });
     Ok(malware)
+}
+
+/// Our own rules, those of the user, and those that came with the installed signatures. What of
+/// them can't be used is a notice for each place.
+fn yara_rules(
+    folders: &[PathBuf],
+    installed: Option<&Path>,
+) -> Result<(YaraRules, Vec<Problem>), EngineError> {
+    let limits = ScanLimits::default();
+    let mut rules = YaraRules::builtin();
+    let mut notices = Vec::new();
+    for folder in folders {
+        let loaded = YaraRules::load_dir(folder, limits);
+        let (more, report) = loaded.map_err(|error| unusable(folder, error))?;
+        if more.is_empty() {
+            return Err(EngineError::Signatures {
+                message: format!("there is no usable YARA rule in `{}`", folder.display()),
+                hint: first_refused(&report).unwrap_or_else(|| {
+                    "rules are read from files called `.yar` and `.yara`".to_owned()
+                }),
+                source: None,
+            });
+        }
+        notices.extend(refused(folder, &report));
+        rules = rules.joined(more);
+    }
+    if let Some(folder) = installed {
+        let (files, mut report) = clamav_files(folder).map_err(|error| unusable(folder, error))?;
+        let (more, compiled) = YaraRules::from_clamav(&files, limits);
+        report.refused_count += compiled.refused_count;
+        report.refused.extend(compiled.refused);
+        notices.extend(refused(folder, &report));
+        rules = rules.joined(more);
+    }
+    Ok((rules, notices))
+}
+
+fn unusable(folder: &Path, error: LoadError) -> EngineError {
+    EngineError::Signatures {
+        message: format!("cannot use the YARA rules in `{}`", folder.display()),
+        hint: "name a folder of `.yar` or `.yara` files, or one such file".to_owned(),
+        source: Some(error.into()),
+    }
+}
+
+fn first_refused(report: &YaraReport) -> Option<String> {
+    report.refused.first().map(ToString::to_string)
+}
+
+fn refused(folder: &Path, report: &YaraReport) -> Option<Problem> {
+    let first = first_refused(report)?;
+    let noun = match report.refused_count {
+        1 => "rule",
+        _ => "rules",
+    };
+    Some(Problem::new(
+        ProblemKind::Notice,
+        format!(
+            "{} YARA {noun} of `{}` not used, the first: {first}",
+            report.refused_count,
+            folder.display()
+        ),
+    ))
 }

@@ -6,6 +6,7 @@ use seaworthy_core::{EvidenceItem, ImagePath, Meta, Problem, ProblemKind};
 use seaworthy_image::EntryMeta;
 use seaworthy_secrets::scanner::SecretScanner;
 use seaworthy_signatures::SignatureSet;
+use seaworthy_signatures::yara::RuleEngine;
 use seaworthy_unpack::Limits;
 
 /// One row of the list of analyzers. Everything about it is in the row: the compiled
@@ -82,6 +83,8 @@ pub struct Tools {
     pub redactor: Option<Arc<SecretScanner>>,
     /// Malware signatures; `None` where nobody wants them, or none are installed.
     pub signatures: Option<Arc<SignatureSet>>,
+    /// YARA rules; `None` where nobody wants any.
+    pub yara: Option<Arc<dyn RuleEngine>>,
     /// Whether our own rules about malware are asked.
     pub heuristics: bool,
     /// How much is unpacked of one file.
@@ -91,7 +94,10 @@ pub struct Tools {
 impl Tools {
     /// Whether any of them looks into files.
     pub fn look_into_files(&self) -> bool {
-        self.secrets.is_some() || self.signatures.is_some() || self.heuristics
+        self.secrets.is_some()
+            || self.signatures.is_some()
+            || self.yara.is_some()
+            || self.heuristics
     }
 }
 

@@ -7,6 +7,7 @@
 //! judges all of it for a whole image.
 //!
 //! [`update`] brings a folder's or a mirror's signatures into an [`install::InstallDir`].
+//! [`yara`] runs YARA rules, ours and those of others.
 
 mod build;
 pub mod cdiff;
@@ -28,6 +29,7 @@ pub mod sign;
 #[cfg(test)]
 mod synthetic_tests;
 pub mod update;
+pub mod yara;
 
 pub use build::{BuildError, BuildReport, FileCount, Inactive};
 pub use compiled::{FORMAT_VERSION, OpenError};

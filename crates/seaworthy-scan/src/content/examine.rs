@@ -10,7 +10,7 @@ use seaworthy_signatures::heuristics::FileFacts;
 use seaworthy_signatures::{Context, Digests};
 use seaworthy_unpack::{Flow, Format, Incomplete, Member, Visitor, appended, unpack, upx};
 
-use super::{heuristics, secrets, signatures};
+use super::{heuristics, secrets, signatures, yara};
 use crate::{FileMeta, Sink, Tools};
 
 /// Items of malware engines kept of one file: an archive of ten thousand copies is said well
@@ -123,22 +123,24 @@ impl<'e> Examiner<'e> {
         if self.allowed.last() == Some(&true) {
             return true;
         }
-        let Some(set) = &self.tools.signatures else {
-            return false;
-        };
-        let context = Context {
-            container: container.map(Format::clamav_type),
-            digests,
-            ..Context::default()
-        };
-        signatures::look(
-            set,
-            facts.inside,
-            bytes,
-            &context,
-            &mut self.finds_left,
-            self.sink,
-        )
+        let mut allowed = false;
+        if let Some(set) = &self.tools.signatures {
+            let context = Context {
+                container: container.map(Format::clamav_type),
+                digests,
+                ..Context::default()
+            };
+            let room = &mut self.finds_left;
+            allowed = signatures::look(set, facts.inside, bytes, &context, room, self.sink);
+        }
+        if let Some(rules) = &self.tools.yara
+            && !allowed
+        {
+            let name = facts.inside.unwrap_or(facts.path.as_str());
+            let room = &mut self.finds_left;
+            yara::look(&**rules, name, facts.inside, bytes, room, self.sink);
+        }
+        allowed
     }
 
     fn secrets(&mut self, name: &str, inside: Option<&str>, bytes: &[u8]) {

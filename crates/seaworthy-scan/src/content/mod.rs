@@ -13,6 +13,7 @@ pub mod heuristics;
 pub mod key_files;
 pub mod secrets;
 pub mod signatures;
+pub mod yara;
 
 use seaworthy_core::Meta;
 
@@ -46,7 +47,12 @@ pub struct Engine {
 }
 
 /// All of them, for help, support tables and the cache's key.
-pub const ENGINES: &[Engine] = &[signatures::ENGINE, heuristics::ENGINE, secrets::ENGINE];
+pub const ENGINES: &[Engine] = &[
+    signatures::ENGINE,
+    yara::ENGINE,
+    heuristics::ENGINE,
+    secrets::ENGINE,
+];
 
 /// The engines that these tools have, each with a number for what it is and knows, and how much
 /// they unpack.
