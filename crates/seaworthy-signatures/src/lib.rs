@@ -5,10 +5,11 @@
 //! [`SignatureSet::scan`] tells which signatures a file matches. Unpacking archives, and
 //! deciding what a find means, is the caller's.
 //!
-//! [`yara`] runs YARA rules, ours and those of others.
+//! [`yara`] runs YARA rules, ours and those of others; [`clamd`] asks a ClamAV daemon.
 
 mod build;
 pub mod clamav;
+pub mod clamd;
 mod compiled;
 pub mod cvd;
 pub mod file_type;
