@@ -7,11 +7,12 @@
 //! judges all of it for a whole image.
 //!
 //! [`update`] brings a folder's or a mirror's signatures into an [`install::InstallDir`].
-//! [`yara`] runs YARA rules, ours and those of others.
+//! [`yara`] runs YARA rules, ours and those of others; [`clamd`] asks a ClamAV daemon.
 
 mod build;
 pub mod cdiff;
 pub mod clamav;
+pub mod clamd;
 mod compiled;
 pub mod cvd;
 mod der;

@@ -91,6 +91,9 @@ impl YaraReport {
     }
 }
 
+/// Rule files in memory: name and content.
+pub type RuleFiles = Vec<(String, Vec<u8>)>;
+
 /// Whether a file's name says that it holds YARA rules.
 pub fn is_rule_file(name: &str) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
@@ -104,7 +107,7 @@ pub fn is_rule_file(name: &str) -> bool {
 ///
 /// # Errors
 /// The folder can't be read. Files that can't are listed in the report of the second value.
-pub fn clamav_files(folder: &Path) -> Result<(Vec<(String, Vec<u8>)>, YaraReport), LoadError> {
+pub fn clamav_files(folder: &Path) -> Result<(RuleFiles, YaraReport), LoadError> {
     let mut report = YaraReport::default();
     let files = read_folder(folder, &mut report)?;
     Ok((files, report))
@@ -142,10 +145,7 @@ impl YaraRules {
 
 /// Reads all rule files below a folder, in the order of their names, without following links
 /// that lead to folders.
-fn read_folder(
-    folder: &Path,
-    report: &mut YaraReport,
-) -> Result<Vec<(String, Vec<u8>)>, LoadError> {
+fn read_folder(folder: &Path, report: &mut YaraReport) -> Result<RuleFiles, LoadError> {
     let unreadable = |source| LoadError::Unreadable {
         path: folder.to_owned(),
         source,

@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use class::FileClass;
-pub use load::{LoadError, Refused, YaraReport, clamav_files, is_rule_file};
+pub use load::{LoadError, Refused, RuleFiles, YaraReport, clamav_files, is_rule_file};
 
 use crate::file_type::FileType;
 use pack::Pack;
