@@ -18,9 +18,11 @@ pub mod program;
 pub mod rsa;
 mod set;
 pub mod sign;
+mod stream;
 #[cfg(test)]
 mod synthetic_tests;
 
 pub use build::{BuildError, BuildReport, Inactive};
 pub use compiled::{FORMAT_VERSION, OpenError};
-pub use set::{Context, Detection, DetectionKind, Digests, Scan, SignatureSet};
+pub use set::{Context, Detection, DetectionKind, Digests, Member, Scan, SignatureSet};
+pub use stream::FileScan;
