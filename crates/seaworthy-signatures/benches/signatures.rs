@@ -23,7 +23,7 @@ fn main() {
 
 /// As many as the official databases held at most.
 const DIGESTS: u64 = 8_700_000;
-const LOOKUPS: u64 = 10_000;
+const LOOKUPS: u32 = 10_000;
 
 /// Bytes that look random and are the same each time.
 fn mixed(number: u64, salt: u64) -> u64 {
@@ -56,7 +56,7 @@ fn digests() -> &'static SignatureSet {
             "Unix.Trojan.Mirai",
             "Win.Dropper.Tofsee",
         ];
-        let mut files = vec![String::new(), String::new()];
+        let mut files = [String::new(), String::new()];
         for number in 0..DIGESTS {
             let kind = KINDS[usize::try_from(mixed(number, 9) % 4).expect("below four")];
             let half = number % 2 == 0;
@@ -91,7 +91,7 @@ fn digests() -> &'static SignatureSet {
 
 fn lookups(bencher: Bencher<'_, '_>, from: u64) {
     let set = digests();
-    let wanted: Vec<(Digests, u64)> = (0..LOOKUPS)
+    let wanted: Vec<(Digests, u64)> = (0..u64::from(LOOKUPS))
         .map(|number| {
             let number = from + mixed(number, 3) % DIGESTS / 2 * 2 + 1;
             let digests = Digests {
@@ -104,8 +104,8 @@ fn lookups(bencher: Bencher<'_, '_>, from: u64) {
     let found = wanted
         .iter()
         .filter(|(digests, size)| set.knows(digests, *size));
-    assert_eq!(found.count() as u64, if from == 0 { LOOKUPS } else { 0 });
-    bencher.counter(LOOKUPS as usize).bench(|| {
+    assert_eq!(found.count(), if from == 0 { LOOKUPS as usize } else { 0 });
+    bencher.counter(LOOKUPS).bench(|| {
         wanted
             .iter()
             .filter(|(digests, size)| set.knows(black_box(digests), *size))

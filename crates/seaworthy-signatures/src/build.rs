@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::clamav::cdb::{self, MemberSignature};
 use crate::clamav::hash::{self, HashSignature};
 use crate::clamav::ignore::IgnoreList;
 use crate::clamav::ldb::{BodySub, Description, Sub};
@@ -16,8 +17,8 @@ use crate::matching::evaluate::Record;
 use crate::matching::prefilter::grams_place;
 use crate::matching::{anchor, regular};
 use crate::set::{
-    SECTION_ALWAYS, SECTION_ANCHORS, SECTION_HASHES, SECTION_LITERALS, SECTION_NAMES,
-    SECTION_RECORD_ENDS, SECTION_RECORDS, SECTIONS, Usage,
+    SECTION_ALWAYS, SECTION_ANCHORS, SECTION_HASHES, SECTION_LITERALS, SECTION_MEMBERS,
+    SECTION_NAMES, SECTION_RECORD_ENDS, SECTION_RECORDS, SECTIONS, Usage,
 };
 
 /// Why nothing could be built.
@@ -179,6 +180,7 @@ impl Builder {
         }
         let mut hashes: BTreeMap<u32, Vec<HashSignature>> = BTreeMap::new();
         let mut records: Vec<Record> = Vec::new();
+        let mut members: Vec<MemberSignature> = Vec::new();
         for (file, bytes) in std::mem::take(&mut self.files) {
             let Some((kind, unwanted)) = FileKind::of_name(&file) else {
                 continue;
@@ -194,6 +196,7 @@ impl Builder {
                         hashes.entry(table).or_default().push(signature)
                     }
                     Ok(Signature::Record(record)) => records.push(record),
+                    Ok(Signature::Member(member)) => members.push(member),
                     Err(reason) => {
                         let separator = if matches!(kind, FileKind::Logical) {
                             b';'
@@ -218,7 +221,7 @@ impl Builder {
                 active: self.report.active - before.1,
             });
         }
-        let file = pack(&hashes, records, &mut self.report)?;
+        let file = pack(&hashes, records, &members, &mut self.report)?;
         Ok((file, self.report))
     }
 }
@@ -236,6 +239,7 @@ fn whole(kind: FileKind, bytes: &[u8]) -> Vec<&[u8]> {
 enum Signature {
     Hash(u32, HashSignature),
     Record(Record),
+    Member(MemberSignature),
 }
 
 fn read(
@@ -287,12 +291,14 @@ fn read(
                 anchored: 0,
             })
         }),
+        FileKind::Members => cdb::parse(line).map(Signature::Member),
         FileKind::Unsupported(reason) => Err(reason),
         FileKind::Ignore | FileKind::Information => Err(Reason::Configuration),
     }?;
     let name = match &signature {
         Signature::Hash(_, signature) => &signature.name,
         Signature::Record(record) => &record.name,
+        Signature::Member(member) => &member.name,
     };
     if ignored.ignores(name, line) {
         return Err(Reason::Ignored);
@@ -313,6 +319,7 @@ fn read(
 fn pack(
     hashes: &BTreeMap<u32, Vec<HashSignature>>,
     records: Vec<Record>,
+    members: &[MemberSignature],
     report: &mut BuildReport,
 ) -> Result<Vec<u8>, BuildError> {
     let word = |value: usize| {
@@ -337,6 +344,9 @@ fn pack(
             &hash_store::build(&signatures, &names, *table / 3 == Usage::Allowed as u32),
         );
     }
+    let packed =
+        postcard::to_allocvec(members).map_err(|error| BuildError::Pack(error.to_string()))?;
+    put(&mut sections, SECTION_MEMBERS, &packed);
     let mut literals = Vec::new();
     let mut end = 0usize;
     for (number, record) in records.into_iter().enumerate() {

@@ -175,12 +175,15 @@ impl Cdiff {
     }
 }
 
+/// The command's line, how the line begins, and the new line, or none to delete it.
+type Change<'c> = (usize, &'c [u8], Option<&'c [u8]>);
+
 /// What happens to the file that is open.
 struct Edits<'c> {
     name: String,
     added: Vec<&'c [u8]>,
-    /// By line: the command's line, how the line begins, and the new line, or none to delete.
-    changed: BTreeMap<usize, (usize, &'c [u8], Option<&'c [u8]>)>,
+    /// By line.
+    changed: BTreeMap<usize, Change<'c>>,
     /// Whether the file is removed.
     gone: bool,
 }

@@ -27,6 +27,7 @@ pub mod program;
 pub mod rsa;
 mod set;
 pub mod sign;
+mod stream;
 #[cfg(test)]
 mod synthetic_tests;
 pub mod update;
@@ -34,4 +35,5 @@ pub mod yara;
 
 pub use build::{BuildError, BuildReport, FileCount, Inactive};
 pub use compiled::{FORMAT_VERSION, OpenError};
-pub use set::{Context, Detection, DetectionKind, Digests, Scan, SignatureSet};
+pub use set::{Context, Detection, DetectionKind, Digests, Member, Scan, SignatureSet};
+pub use stream::FileScan;

@@ -42,6 +42,9 @@ impl Comparison {
     }
 }
 
+/// What it costs to look for some sub-signatures, and which.
+type Necessary = (u64, Vec<u8>);
+
 /// A parsed expression.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Logic {
@@ -171,6 +174,23 @@ impl Logic {
         }
     }
 
+    /// Whether further finds can make it false once it holds.
+    pub fn can_be_undone(&self) -> bool {
+        let undone = |comparison: &Comparison| !matches!(comparison, Comparison::More(_));
+        match self {
+            Logic::Sub(_, comparison) => comparison.as_ref().is_some_and(undone),
+            Logic::Both {
+                left, right, block, ..
+            } => {
+                block
+                    .as_ref()
+                    .is_some_and(|(comparison, _)| undone(comparison))
+                    || left.can_be_undone()
+                    || right.can_be_undone()
+            }
+        }
+    }
+
     /// The highest index in use.
     pub fn highest(&self) -> u8 {
         match self {
@@ -195,7 +215,7 @@ impl Logic {
     /// The cheapest set of sub-signatures of which at least one is found whenever the
     /// expression holds, by a cost per sub-signature (`None`: can't serve). `None` when
     /// there is no such set.
-    pub fn necessary(&self, cost: &impl Fn(u8) -> Option<u64>) -> Option<(u64, Vec<u8>)> {
+    pub fn necessary(&self, cost: &impl Fn(u8) -> Option<u64>) -> Option<Necessary> {
         match self {
             Logic::Sub(id, comparison) => {
                 if comparison.is_some_and(Comparison::holds_for_nothing) {
@@ -238,10 +258,10 @@ impl Logic {
         &self,
         different: u32,
         cost: &impl Fn(u8) -> Option<u64>,
-    ) -> Option<(u64, Vec<u8>)> {
+    ) -> Option<Necessary> {
         let mut choices = Vec::new();
         self.choices(true, &mut choices);
-        let mut sets: Vec<(Option<(u64, Vec<u8>)>, u32)> = choices
+        let mut sets: Vec<(Option<Necessary>, u32)> = choices
             .into_iter()
             .map(|choice| (choice.necessary(cost), choice.ids().count_ones()))
             .collect();

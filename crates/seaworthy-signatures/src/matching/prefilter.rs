@@ -56,6 +56,9 @@ pub struct Prefilter {
     placed: Vec<(Anchor, Vec<(u32, u8)>)>,
 }
 
+/// Bytes, whether case is ignored, and the first and last place.
+type Place = (Vec<u8>, bool, u32, u32);
+
 /// An anchor with at most this many places is looked for at each.
 pub const MAX_PLACES: u32 = 64;
 
@@ -201,7 +204,7 @@ impl Prefilter {
         let (few, anchors): (Vec<Anchor>, Vec<Anchor>) = anchors.into_iter().partition(|anchor| {
             anchor.high != u32::MAX && anchor.high - anchor.low.min(anchor.high) <= MAX_PLACES
         });
-        let mut groups: BTreeMap<(Vec<u8>, bool, u32, u32), Vec<(u32, u8)>> = BTreeMap::new();
+        let mut groups: BTreeMap<Place, Vec<(u32, u8)>> = BTreeMap::new();
         for anchor in few {
             let key = (anchor.literal, anchor.ignore_case, anchor.low, anchor.high);
             groups
@@ -278,14 +281,18 @@ impl Prefilter {
     }
 
     /// Calls `found` with the record and the sub-signature of every anchor at every place it
-    /// stands.
-    pub fn find(&self, bytes: &[u8], mut found: impl FnMut(u32, u8, usize)) {
+    /// stands in `bytes`, which are a file's from `base` on.
+    pub fn find(&self, bytes: &[u8], base: u64, mut found: impl FnMut(u32, u8, usize)) {
         for (anchor, records) in &self.placed {
             for start in anchor.low..=anchor.high {
-                if stands(anchor, bytes, start as usize) {
+                let start = u64::from(start).checked_sub(base);
+                let Some(start) = start.and_then(|start| usize::try_from(start).ok()) else {
+                    continue;
+                };
+                if stands(anchor, bytes, start) {
                     records
                         .iter()
-                        .for_each(|(record, sub)| found(*record, *sub, start as usize));
+                        .for_each(|(record, sub)| found(*record, *sub, start));
                     break;
                 }
             }
@@ -319,7 +326,7 @@ impl Prefilter {
             if word(a) | word(b) | word(c) | word(d) {
                 for (number, gram) in grams.into_iter().enumerate() {
                     if word(gram) {
-                        self.verify(bytes, at + 2 * number, gram, &mut found);
+                        self.verify(bytes, base, at + 2 * number, gram, &mut found);
                     }
                 }
             }
@@ -333,14 +340,21 @@ impl Prefilter {
             }
             let gram = u32::from_le_bytes(gram) | FOLD;
             if word(gram) {
-                self.verify(bytes, at, gram, &mut found);
+                self.verify(bytes, base, at, gram, &mut found);
             }
             at += 2;
         }
     }
 
     #[inline(never)]
-    fn verify(&self, bytes: &[u8], at: usize, gram: u32, found: &mut impl FnMut(u32, u8, usize)) {
+    fn verify(
+        &self,
+        bytes: &[u8],
+        base: u64,
+        at: usize,
+        gram: u32,
+        found: &mut impl FnMut(u32, u8, usize),
+    ) {
         let bucket = (gram.wrapping_mul(self.multiplier) >> self.start_shift) as usize;
         let range = self.starts.get(bucket).zip(self.starts.get(bucket + 1));
         let Some(entries) =
@@ -355,8 +369,9 @@ impl Prefilter {
             let Some(start) = at.checked_add_signed(-(entry.offset as isize)) else {
                 continue;
             };
-            if start < anchor.low as usize
-                || (start > anchor.high as usize && anchor.high != u32::MAX)
+            let place = base.saturating_add(start as u64);
+            if place < u64::from(anchor.low)
+                || (place > u64::from(anchor.high) && anchor.high != u32::MAX)
             {
                 continue;
             }
@@ -454,7 +469,7 @@ mod tests {
             })
             .collect();
         let mut hits = Vec::new();
-        Prefilter::new(anchors).find(bytes, |record, _, at| hits.push((record, at)));
+        Prefilter::new(anchors).find(bytes, 0, |record, _, at| hits.push((record, at)));
         hits.sort_unstable();
         hits.dedup();
         hits
