@@ -13,6 +13,7 @@ use crate::compiled;
 use crate::cvd::{Container, CvdError};
 use crate::hash_store;
 use crate::matching::evaluate::Record;
+use crate::matching::prefilter::grams_place;
 use crate::matching::{anchor, regular};
 use crate::set::{
     SECTION_ALWAYS, SECTION_ANCHORS, SECTION_HASHES, SECTION_LITERALS, SECTION_NAMES,
@@ -217,7 +218,7 @@ impl Builder {
                 active: self.report.active - before.1,
             });
         }
-        let file = pack(&hashes, &records, &mut self.report)?;
+        let file = pack(&hashes, records, &mut self.report)?;
         Ok((file, self.report))
     }
 }
@@ -273,6 +274,7 @@ fn read(
                 },
                 logic: Logic::Sub(0, None),
                 subs: vec![Sub::Body(sub)],
+                anchored: 0,
             })
         }),
         FileKind::Logical => ldb::parse(line).map(|logical| {
@@ -282,6 +284,7 @@ fn read(
                 description: logical.description,
                 logic: logical.logic,
                 subs: logical.subs,
+                anchored: 0,
             })
         }),
         FileKind::Unsupported(reason) => Err(reason),
@@ -309,7 +312,7 @@ fn read(
 
 fn pack(
     hashes: &BTreeMap<u32, Vec<HashSignature>>,
-    records: &[Record],
+    records: Vec<Record>,
     report: &mut BuildReport,
 ) -> Result<Vec<u8>, BuildError> {
     let word = |value: usize| {
@@ -331,14 +334,22 @@ fn pack(
         put(
             &mut sections,
             SECTION_HASHES + *table as usize,
-            &hash_store::build(&signatures, &names),
+            &hash_store::build(&signatures, &names, *table / 3 == Usage::Allowed as u32),
         );
     }
     let mut literals = Vec::new();
     let mut end = 0usize;
-    for (number, record) in records.iter().enumerate() {
+    for (number, record) in records.into_iter().enumerate() {
+        let anchors = anchor::choose(&record.logic, &record.subs);
+        let record = Record {
+            anchored: anchors
+                .iter()
+                .flatten()
+                .fold(0, |all, anchor| all | 1 << (anchor.sub & 63)),
+            ..record
+        };
         let bytes =
-            postcard::to_allocvec(record).map_err(|error| BuildError::Pack(error.to_string()))?;
+            postcard::to_allocvec(&record).map_err(|error| BuildError::Pack(error.to_string()))?;
         end += bytes.len();
         put(&mut sections, SECTION_RECORDS, &bytes);
         put(
@@ -347,13 +358,14 @@ fn pack(
             &word(end)?.to_le_bytes(),
         );
         let number = word(number)?;
-        let Some(anchors) = anchor::choose(&record.logic, &record.subs) else {
+        let Some(anchors) = anchors else {
             report.always_tried += 1;
             put(&mut sections, SECTION_ALWAYS, &number.to_le_bytes());
             continue;
         };
         for anchor in anchors {
-            // record(u32) start(u32) low(u32) high(u32) length(u8) ignore case(u8) target(u8) 0
+            // record(u32) start(u32) low(u32) high(u32) length(u8) ignore case(u8) target(u8) sub(u8)
+            // place(u8) 0 0 0
             put(&mut sections, SECTION_ANCHORS, &number.to_le_bytes());
             put(
                 &mut sections,
@@ -370,6 +382,10 @@ fn pack(
                     length,
                     u8::from(anchor.ignore_case),
                     record.description.target,
+                    anchor.sub,
+                    grams_place(&anchor.bytes),
+                    0,
+                    0,
                     0,
                 ],
             );

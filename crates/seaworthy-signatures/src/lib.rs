@@ -8,9 +8,11 @@
 //! [`update`] brings a folder's or a mirror's signatures into an [`install::InstallDir`].
 
 mod build;
+pub mod cdiff;
 pub mod clamav;
 mod compiled;
 pub mod cvd;
+mod der;
 pub mod file_type;
 mod hash_store;
 pub mod install;
@@ -19,6 +21,7 @@ mod matching;
 pub mod program;
 pub mod rsa;
 mod set;
+pub mod sign;
 #[cfg(test)]
 mod synthetic_tests;
 pub mod update;

@@ -30,7 +30,7 @@ pub(crate) const SECTION_NAMES: usize = 5;
 pub(crate) const SECTION_HASHES: usize = 6;
 pub(crate) const SECTIONS: usize = SECTION_HASHES + 9;
 
-const ANCHOR_LEN: usize = 20;
+const ANCHOR_LEN: usize = 24;
 /// Most patterns that are kept unpacked.
 const MAX_KEPT: usize = 8192;
 /// Target numbers are below this.
@@ -251,6 +251,12 @@ impl SignatureSet {
         }
     }
 
+    /// Whether a file with these digests and this size in bytes is known as malicious, by hash
+    /// signatures alone. Digests that are not given are not looked up.
+    pub fn knows(&self, digests: &Digests, size_bytes: u64) -> bool {
+        self.find_known(Usage::File, digests, size_bytes).is_some()
+    }
+
     fn scan_view(
         &self,
         view: &View<'_>,
@@ -259,36 +265,35 @@ impl SignatureSet {
         normalised: bool,
         found: &mut BTreeSet<(DetectionKind, String, usize, bool)>,
     ) {
-        let mut candidates: Vec<u32> = Vec::new();
-        let mut seen: HashMap<u32, ()> = HashMap::new();
-        self.matcher(target).find(view.bytes, |record, _| {
-            if seen.insert(record, ()).is_none() {
-                candidates.push(record);
-            }
+        // The anchored sub-signatures that were seen, as bits, for each candidate.
+        let mut candidates: HashMap<u32, u64> = HashMap::new();
+        self.matcher(target).find(view.bytes, |record, sub, _| {
+            *candidates.entry(record).or_default() |= 1 << (sub & 63);
         });
+        let mut candidates: Vec<(u32, u64)> = candidates.into_iter().collect();
         candidates.sort_unstable();
-        for number in candidates {
+        for (number, seen) in candidates {
             if let Some(record) = self.kept_record(number) {
-                self.try_record(number, &record, view, container, normalised, found);
+                self.try_record((number, seen), &record, view, container, normalised, found);
             }
         }
         for (number, record) in self.always() {
             if matches!(record.description.target, 0) || record.description.target == target {
-                self.try_record(*number, record, view, container, normalised, found);
+                self.try_record((*number, 0), record, view, container, normalised, found);
             }
         }
     }
 
     fn try_record(
         &self,
-        number: u32,
+        (number, seen): (u32, u64),
         record: &Record,
         view: &View<'_>,
         container: Option<&str>,
         normalised: bool,
         found: &mut BTreeSet<(DetectionKind, String, usize, bool)>,
     ) {
-        if let Some(offset) = evaluate::matches(record, view, container, &|id| {
+        if let Some(offset) = evaluate::matches(record, seen, view, container, &|id| {
             self.regex(number, id, record)
         }) {
             let kind = if record.logical {
@@ -341,43 +346,53 @@ impl SignatureSet {
         }
     }
 
+    fn hash_table(&self, usage: Usage, algorithm: Algorithm) -> Option<HashTable<'_>> {
+        let number = SECTION_HASHES + table_number(usage as u32, algorithm) as usize;
+        HashTable::read(self.sections.section(number))
+    }
+
     /// Looks bytes up by their digests, making only those that can be found.
     fn find_digest(&self, usage: Usage, bytes: &[u8], digests: &mut Digests) -> Option<String> {
         let size = bytes.len() as u64;
-        for algorithm in [Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256] {
-            let section = self
-                .sections
-                .section(SECTION_HASHES + table_number(usage as u32, algorithm) as usize);
-            let Some(table) = HashTable::read(section).filter(|table| table.wants_size(size))
-            else {
-                continue;
-            };
-            let name = match algorithm {
-                Algorithm::Md5 => table.find(
-                    digests.md5.get_or_insert_with(|| Md5::digest(bytes).into()),
-                    size,
-                ),
-                Algorithm::Sha1 => table.find(
-                    digests
-                        .sha1
-                        .get_or_insert_with(|| Sha1::digest(bytes).into()),
-                    size,
-                ),
-                Algorithm::Sha256 => table.find(
-                    digests
-                        .sha256
-                        .get_or_insert_with(|| Sha256::digest(bytes).into()),
-                    size,
-                ),
-            };
-            if let Some(name) = name {
-                return Some(
-                    unpack_name(self.sections.section(SECTION_NAMES), name)
-                        .unwrap_or_else(|| "unnamed".to_owned()),
-                );
-            }
+        let wants = |algorithm| {
+            self.hash_table(usage, algorithm)
+                .is_some_and(|table| table.wants_size(size))
+        };
+        if wants(Algorithm::Md5) {
+            digests.md5.get_or_insert_with(|| Md5::digest(bytes).into());
         }
-        None
+        if wants(Algorithm::Sha1) {
+            digests
+                .sha1
+                .get_or_insert_with(|| Sha1::digest(bytes).into());
+        }
+        if wants(Algorithm::Sha256) {
+            digests
+                .sha256
+                .get_or_insert_with(|| Sha256::digest(bytes).into());
+        }
+        let name = self.find_known(usage, digests, size)?;
+        Some(self.name(name))
+    }
+
+    /// The number of the name for digests that are known.
+    fn find_known(&self, usage: Usage, digests: &Digests, size: u64) -> Option<u32> {
+        let find = |algorithm, digest: Option<&[u8]>| {
+            self.hash_table(usage, algorithm)?.find(digest?, size)
+        };
+        find(Algorithm::Md5, digests.md5.as_ref().map(|d| d.as_slice()))
+            .or_else(|| find(Algorithm::Sha1, digests.sha1.as_ref().map(|d| d.as_slice())))
+            .or_else(|| {
+                find(
+                    Algorithm::Sha256,
+                    digests.sha256.as_ref().map(|d| d.as_slice()),
+                )
+            })
+    }
+
+    fn name(&self, number: u32) -> String {
+        unpack_name(self.sections.section(SECTION_NAMES), number)
+            .unwrap_or_else(|| "unnamed".to_owned())
     }
 
     /// The matcher for files of a type: signatures for it and for any.
@@ -393,7 +408,7 @@ impl SignatureSet {
             Prefilter::new(
                 anchors
                     .filter_map(|row| {
-                        let [length, ignore_case, of, _] = *row.last_chunk()?;
+                        let [length, ignore_case, of, sub, place, ..] = *row.last_chunk::<8>()?;
                         if of != 0 && of != target {
                             return None;
                         }
@@ -406,6 +421,8 @@ impl SignatureSet {
                             literal,
                             ignore_case: ignore_case != 0,
                             record,
+                            sub,
+                            place,
                             low,
                             high,
                         })

@@ -8,8 +8,10 @@
 
 use std::path::{Path, PathBuf};
 
+use seaworthy_signatures::cdiff::Cdiff;
 use seaworthy_signatures::clamav::Reason;
-use seaworthy_signatures::cvd::Container;
+use seaworthy_signatures::cvd::{Container, pack_plain, verify_sign};
+use seaworthy_signatures::sign::{Certificate, SignError};
 use seaworthy_signatures::{BuildReport, Context, DetectionKind, SignatureSet};
 
 /// The malware folder of the corpus.
@@ -63,6 +65,56 @@ fn signed_containers_verify_and_a_changed_byte_does_not() {
         assert_eq!(container.header.version, number);
         *bytes.last_mut().unwrap() ^= 1;
         assert!(Container::read(&bytes).is_err());
+    }
+}
+
+#[test]
+fn detached_signatures_verify_under_the_publishers_root_alone() {
+    let Some(inputs) = corpus("clamav-unit-test-inputs.tar.zst") else {
+        return;
+    };
+    let read = |name: &str| std::fs::read(inputs.path().join(name)).unwrap();
+    let root = String::from_utf8(read("verify/clamav.crt")).unwrap();
+    let trusted = Certificate::from_pem(&root).unwrap();
+    for file in ["test-1.cvd", "test-6.cvd", "test-2.cdiff", "test-6.cdiff"] {
+        let mut bytes = read(&format!("freshclam_testfiles/{file}"));
+        let sign = read(&format!("freshclam_testfiles/{file}.sign"));
+        let sign = String::from_utf8(sign).unwrap();
+        let signer = verify_sign(&bytes, &sign, &trusted).unwrap();
+        assert_eq!(signer.name, "ClamAV TEST CVD Signing Cert", "{file}");
+        assert!(signer.valid_from < 1_800_000_000 && signer.valid_until > 1_800_000_000);
+        assert_eq!(verify_sign(&bytes, &sign, &[]), Err(SignError::Untrusted));
+        bytes[100] ^= 1;
+        assert_eq!(verify_sign(&bytes, &sign, &trusted), Err(SignError::Wrong));
+    }
+}
+
+#[test]
+fn increments_lead_from_the_first_version_to_the_last() {
+    let Some(inputs) = corpus("clamav-unit-test-inputs.tar.zst") else {
+        return;
+    };
+    let folder = inputs.path().join("freshclam_testfiles");
+    let read = |name: String| std::fs::read(folder.join(name)).unwrap();
+    let mut files = Container::read(&read("test-1.cvd".to_owned()))
+        .unwrap()
+        .members;
+    for version in 2..=6 {
+        let mut bytes = read(format!("test-{version}.cdiff"));
+        let cdiff = Cdiff::read(&bytes, false).unwrap();
+        assert_eq!(cdiff.version, version);
+        files = cdiff.apply(&files).unwrap();
+        let whole = Container::read(&read(format!("test-{version}.cvd"))).unwrap();
+        let signatures = |files: &std::collections::BTreeMap<String, Vec<u8>>| {
+            let mut files = files.clone();
+            files.retain(|name, _| name != "COPYING");
+            files
+        };
+        assert_eq!(signatures(&files), signatures(&whole.members), "{version}");
+        let packed = Container::read(&pack_plain(&files).unwrap()).unwrap();
+        assert!(packed.verified.list_signature && packed.members == files);
+        *bytes.last_mut().unwrap() ^= 1;
+        assert!(Cdiff::read(&bytes, false).is_err());
     }
 }
 

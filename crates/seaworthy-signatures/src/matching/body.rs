@@ -68,6 +68,8 @@ pub struct Found {
 const MAX_PLACES: usize = 1 << 16;
 /// Most ends that the alternatives of one part can lead to.
 const MAX_ENDS: usize = 256;
+/// An area up to this size is folded to one case by itself, not with the whole file.
+const SMALL_AREA: usize = 4096;
 /// Places tried for a part without any literal.
 const MAX_BLIND: usize = 4 << 20;
 
@@ -298,7 +300,6 @@ fn search(
         }
         return;
     };
-    let form = view.form(ignore_case);
     let folded;
     let literal = if ignore_case {
         folded = literal.to_ascii_lowercase();
@@ -311,8 +312,17 @@ fn search(
         .saturating_add(before + spread)
         .saturating_add(literal.len())
         .min(length);
-    let Some(area) = form.get(from..to) else {
-        return;
+    let lowered;
+    let area = match view.bytes.get(from..to) {
+        Some(area) if ignore_case && area.len() <= SMALL_AREA => {
+            lowered = area.to_ascii_lowercase();
+            lowered.as_slice()
+        }
+        Some(area) if !ignore_case => area,
+        _ => match view.form(ignore_case).get(from..to) {
+            Some(area) => area,
+            None => return,
+        },
     };
     // Overlapping occurrences count as well, so each search starts one byte behind the last.
     let finder = memmem::Finder::new(literal);

@@ -26,15 +26,20 @@ pub struct Record {
     pub logic: Logic,
     /// What to look for.
     pub subs: Vec<Sub>,
+    /// The sub-signatures whose every match holds an anchor, as bits; none for a signature
+    /// without anchors.
+    pub anchored: u64,
 }
 
 /// Sub-signatures whose triggers lead to each other stop here.
 const MAX_DEPTH: u32 = 4;
 
-/// Evaluates `record`; the place of its first find when it matches. `compiled` gives the
-/// regular expression of a sub-signature.
+/// Evaluates `record`; the place of its first find when it matches. `seen` says which of its
+/// anchored sub-signatures had an anchor anywhere; `compiled` gives the regular expression of
+/// a sub-signature.
 pub fn matches(
     record: &Record,
+    seen: u64,
     view: &View<'_>,
     container: Option<&str>,
     compiled: &dyn Fn(u8) -> Option<Arc<Compiled>>,
@@ -62,6 +67,10 @@ pub fn matches(
     if !fits {
         return None;
     }
+    let absent = record.anchored & !seen;
+    if !record.logic.possible(absent) {
+        return None;
+    }
     let compares_bytes = record
         .subs
         .iter()
@@ -81,8 +90,14 @@ pub fn matches(
         } else {
             enough
         },
+        absent,
         found: HashMap::new(),
     };
+    // No match without one of those that have anchors: most candidates end here.
+    let mut hopes = (0u8..64).filter(|id| (record.anchored & seen) >> id & 1 != 0);
+    if record.anchored != 0 && !hopes.any(|id| state.find(id, 0).count > 0) {
+        return None;
+    }
     let holds = record.logic.holds(&mut |id| state.find(id, 0).count);
     holds.then(|| {
         state
@@ -100,6 +115,8 @@ struct State<'s, 'v> {
     view: &'s View<'v>,
     compiled: &'s dyn Fn(u8) -> Option<Arc<Compiled>>,
     enough: u32,
+    /// Sub-signatures that can't be there, as bits.
+    absent: u64,
     found: HashMap<u8, Found>,
 }
 
@@ -113,6 +130,7 @@ impl State<'_, '_> {
             return Found::default();
         }
         let found = match self.record.subs.get(usize::from(id)) {
+            _ if self.absent >> (id & 63) & 1 != 0 => Found::default(),
             None => Found::default(),
             Some(Sub::Body(sub)) => body::find(sub, self.view, self.enough),
             Some(Sub::Regex(sub)) => {
