@@ -2,8 +2,9 @@
 //!
 //! [`clamav`] reads the signature formats and [`cvd`] their containers. [`SignatureSet::build`]
 //! compiles a folder of them into one file, [`SignatureSet::open`] maps it, and
-//! [`SignatureSet::scan`] tells which signatures a file matches. Unpacking archives, and
-//! deciding what a find means, is the caller's.
+//! [`SignatureSet::scan`] tells which signatures a file matches. Unpacking archives is the
+//! caller's. [`heuristics`] are rules of our own for what no signature knows, and [`findings`]
+//! judges all of it for a whole image.
 //!
 //! [`update`] brings a folder's or a mirror's signatures into an [`install::InstallDir`].
 
@@ -14,7 +15,9 @@ mod compiled;
 pub mod cvd;
 mod der;
 pub mod file_type;
+pub mod findings;
 mod hash_store;
+pub mod heuristics;
 pub mod install;
 pub mod manifest;
 mod matching;

@@ -4,6 +4,7 @@
 //! misunderstanding shared by writer and reader would pass every test.
 
 pub mod cvd;
+mod eicar;
 pub mod elf;
 pub mod http;
 pub mod http_files;
@@ -15,6 +16,7 @@ pub mod registry;
 pub mod rpmdb;
 pub mod tar;
 
+pub use eicar::{EICAR_SIGNATURES, eicar};
 pub use image::{ImageBuilder, OciParts};
 pub use layer::{BuiltLayer, Compression, LayerBuilder, sha256};
 pub use tar::TarHeader;

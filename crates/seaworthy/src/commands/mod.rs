@@ -12,6 +12,7 @@ pub mod man;
 pub mod packages;
 pub mod rules;
 pub mod scan;
+pub mod secrets;
 pub mod signatures;
 
 use anyhow::Result;
@@ -35,6 +36,7 @@ pub fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Cache(args) => cache::run(&args, session),
         Command::Formats(args) => formats::run(&args, session),
         Command::Rules(args) => rules::run(&args, session),
+        Command::Secrets(args) => secrets::run(&args, session),
         Command::Completions(args) => completions::run(&args, session),
         Command::Man(args) => man::run(&args, session),
     }

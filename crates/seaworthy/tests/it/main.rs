@@ -2,6 +2,7 @@
 
 mod database;
 mod images;
+mod malware;
 mod output;
 mod policy;
 mod program;
