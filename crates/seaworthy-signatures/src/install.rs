@@ -6,6 +6,7 @@
 //!   manifest.json    what it is made of
 //!   yara/            YARA rules that came with the signatures
 //! ROOT/extra/                                    the user's own files, part of every build
+//! ROOT/certificates/                             whose detached signatures count
 //! ```
 
 use std::io;
@@ -135,6 +136,11 @@ impl InstallDir {
     /// Where the user's own signature files lie, if there are any.
     pub fn extra_folder(&self) -> PathBuf {
         self.root().join("extra")
+    }
+
+    /// Where certificates lie that may vouch for databases, if there are any.
+    pub fn certificates_folder(&self) -> PathBuf {
+        self.root().join("certificates")
     }
 
     /// The signatures in use, or `None` where nothing is installed.

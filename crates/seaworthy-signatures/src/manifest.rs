@@ -98,6 +98,8 @@ pub enum Trust {
     Weak,
     /// The publisher's signature over the SHA-256 of all files.
     Signed,
+    /// A detached signature over the container, under a certificate that the user trusts.
+    Certified,
 }
 
 impl Trust {
@@ -118,6 +120,7 @@ impl Trust {
             Trust::Unsigned => "unsigned",
             Trust::Weak => "weak",
             Trust::Signed => "signed",
+            Trust::Certified => "certified",
         }
     }
 }

@@ -413,3 +413,60 @@ fn an_update_takes_signed_containers_and_refuses_a_wrong_signature() {
     let report = update(&place, &options, &mut |_| {}).unwrap();
     assert!(matches!(&report.files[0].1, Outcome::Failed(reason) if reason.contains("older")));
 }
+
+#[test]
+fn where_a_certificate_is_trusted_a_detached_signature_must_fit() {
+    use seaworthy_fetch::Outcome;
+    use seaworthy_signatures::install::InstallDir;
+    use seaworthy_signatures::manifest::Trust;
+    use seaworthy_signatures::update::{UpdateOptions, build, read_certificates, update};
+    use seaworthy_testkit::http_files::FileServer;
+
+    let Some(inputs) = corpus("clamav-unit-test-inputs.tar.zst") else {
+        return;
+    };
+    let files = inputs.path().join("freshclam_testfiles");
+    let file = |name: &str| std::fs::read(files.join(name)).unwrap();
+    let server = FileServer::start();
+    let home = tempfile::tempdir().unwrap();
+    let place = InstallDir::new(home.path().join("signatures"));
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut options = UpdateOptions::new(home.path().join("cache"), "test", now);
+    options.mirrors = vec![server.base().to_owned()];
+    options.databases = vec!["test".to_owned()];
+    options.certificates = read_certificates(&inputs.path().join("verify")).unwrap();
+    let trust = || place.open().unwrap().manifest.sources[0].trust;
+
+    // A mirror without the signature file: what the container itself carries counts.
+    server.put("/test.cvd", file("test-4.cvd"), "4");
+    update(&place, &options, &mut |_| {}).unwrap();
+    assert_eq!(trust(), Trust::Signed);
+    server.put("/test.cvd", file("test-5.cvd"), "5");
+    server.put("/test-5.cvd.sign", file("test-5.cvd.sign"), "5");
+    update(&place, &options, &mut |_| {}).unwrap();
+    assert_eq!(trust(), Trust::Certified);
+    // The signature of another file.
+    server.put("/test.cvd", file("test-6.cvd"), "6");
+    server.put("/test-6.cvd.sign", file("test-5.cvd.sign"), "5");
+    let report = update(&place, &options, &mut |_| {}).unwrap();
+    assert!(
+        matches!(&report.files[0].1, Outcome::Failed(reason) if reason.contains("does not fit")),
+        "{:?}",
+        report.files
+    );
+    assert!(!report.changed);
+
+    let report = build(&place, &files, &options, &mut |_| {}).unwrap();
+    let sources = &report.installed.manifest.sources;
+    assert_eq!(sources.len(), 6);
+    assert!(
+        sources
+            .iter()
+            .all(|source| source.trust == Trust::Certified)
+    );
+    std::fs::copy(files.join("test-5.cvd.sign"), files.join("test-6.cvd.sign")).unwrap();
+    let report = build(&place, &files, &options, &mut |_| {}).unwrap();
+    let problems = &report.installed.manifest.problems;
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].path.ends_with("test-6.cvd"), "{problems:?}");
+}

@@ -178,6 +178,26 @@ fn databases_are_fetched_once_and_asked_for_conditionally_after_that() {
 }
 
 #[test]
+fn a_mirror_that_only_tells_dates_is_asked_by_date() {
+    let home = Home::new();
+    let date = "Thu, 01 Jan 2026 00:00:00 GMT";
+    let bytes = database("main", 2, "gamma");
+    home.server.put_dated("/main.cvd", bytes.clone(), date);
+    home.server.fault("/main.cvd", Fault::CutAfter(5_000));
+    let report = home.update(|_| {}).unwrap();
+    let whole = bytes.len() as u64;
+    assert_eq!(
+        outcome(&report, "main.cvd"),
+        &Outcome::Downloaded(whole - 5_000)
+    );
+    let report = home.update(|_| {}).unwrap();
+    assert_eq!(outcome(&report, "main.cvd"), &Outcome::Unchanged);
+    let requests = home.server.requests("/main.cvd");
+    assert_eq!(requests[1].header("if-range"), Some(date));
+    assert_eq!(requests[2].header("if-modified-since"), Some(date));
+}
+
+#[test]
 fn a_cut_download_goes_on_where_it_stopped() {
     let home = Home::new();
     home.server.fault("/main.cvd", Fault::CutAfter(5_000));

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! CACHE/input/main.cvd …    the containers, whatever their extension on the mirror
+//! CACHE/input/main-62.cvd.sign …   their detached signatures, where certificates are trusted
 //! CACHE/partial/  CACHE/state/  CACHE/cool-down/   see [`seaworthy_fetch::Fetcher`]
 //! CACHE/update.lock
 //! ```
@@ -16,6 +17,7 @@
 //!
 //! Left out: increments (`.cdiff`). A container is fetched whole when it changed.
 
+mod certificates;
 mod sources;
 
 use std::fs::File;
@@ -23,15 +25,19 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use seaworthy_fetch::{CoolDown, Event, FetchError, Fetcher, HttpOptions, Outcome, Wanted};
+use seaworthy_fetch::{
+    CoolDown, Event, FetchError, Fetched, Fetcher, HttpOptions, Outcome, Wanted,
+};
 
 use crate::BuildError;
-use crate::cvd::Header;
+use crate::cvd::{Header, verify_sign};
 use crate::install::{InstallDir, InstallError, Installed};
 use crate::manifest::Trust;
+use crate::sign::Certificate;
 
-use sources::read_container;
+pub use certificates::{CertificatesError, read_certificates};
 pub use sources::{Compiled, Sources};
+use sources::{MAX_SIGN_BYTES, read_container};
 
 /// ClamAV's official host.
 pub const OFFICIAL_MIRROR: &str = "https://database.clamav.net";
@@ -57,6 +63,9 @@ pub struct UpdateOptions {
     pub builder: String,
     /// Patience with servers.
     pub http: HttpOptions,
+    /// Who may vouch for containers by detached signatures (`NAME-VERSION.cvd.sign`); a mirror
+    /// that has such a signature must have a right one then. Empty: they are not asked for.
+    pub certificates: Vec<Certificate>,
     /// Take containers that the publisher did not sign.
     pub allow_unsigned: bool,
     /// Take containers that are older than those we have, and compile also when nothing
@@ -79,6 +88,7 @@ impl UpdateOptions {
                 cool_down: Some(CoolDown::new(now)),
                 ..HttpOptions::default()
             },
+            certificates: Vec::new(),
             allow_unsigned: false,
             force: false,
             now,
@@ -185,7 +195,7 @@ pub fn update(
     let fetcher = Fetcher::new(&options.cache, &options.http)?;
     let input = options.cache.join("input");
     let mut files = Vec::new();
-    let mut sources = Sources::default();
+    let mut sources = Sources::new(&options.certificates);
     let mut dests = Vec::new();
     for name in &options.databases {
         let dest = input.join(format!("{name}.cvd"));
@@ -194,6 +204,7 @@ pub fn update(
             // What its publisher has withdrawn must not live on.
             let _ = std::fs::remove_file(&dest);
         }
+        forget_signs(&input, name, version_of(&dest));
         files.push((format!("{name}.cvd"), outcome));
         dests.push(dest);
     }
@@ -227,7 +238,7 @@ pub fn build(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<UpdateReport, UpdateError> {
     progress(Progress::Reading);
-    let mut sources = Sources::default();
+    let mut sources = Sources::new(&options.certificates);
     sources.add(from, &top_name(from));
     let (installed, changed) = finish(place, sources, from, options, progress)?;
     Ok(UpdateReport {
@@ -328,7 +339,7 @@ fn fetch(
         urls: urls.collect(),
         dest: dest.to_owned(),
         cap: MAX_CONTAINER_BYTES,
-        check: &|path| check_container(path, name, dest, options),
+        check: &|path| check_container(path, name, dest, fetcher, options),
     };
     let fetched = fetcher.fetch(&wanted, &mut |event| progress(Progress::Fetching(event)));
     Outcome::from(fetched)
@@ -339,13 +350,14 @@ fn check_container(
     path: &Path,
     name: &str,
     dest: &Path,
+    fetcher: &Fetcher,
     options: &UpdateOptions,
 ) -> Result<(), String> {
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
     let container = read_container(&bytes)?;
-    // Detached signatures (`NAME-VERSION.cvd.sign`) belong here when they can be verified: they
-    // vouch for the very bytes of the container.
-    if Trust::of(container.verified) < Trust::Signed && !options.allow_unsigned {
+    let version = container.header.version;
+    let certified = fetch_sign(&bytes, name, version, dest, fetcher, options)?;
+    if Trust::of(container.verified) < Trust::Signed && !certified && !options.allow_unsigned {
         return Err("its list of files carries no signature of the publisher".to_owned());
     }
     // A signed container under another's name would take that one's signatures away.
@@ -359,6 +371,61 @@ fn check_container(
             container.header.version
         )),
         _ => Ok(()),
+    }
+}
+
+/// Fetches the detached signature of a container, and puts it beside it if it fits; whether
+/// there is one. The version is part of its name, so it belongs to this very container.
+fn fetch_sign(
+    container: &[u8],
+    name: &str,
+    version: u32,
+    dest: &Path,
+    fetcher: &Fetcher,
+    options: &UpdateOptions,
+) -> Result<bool, String> {
+    if options.certificates.is_empty() {
+        return Ok(false);
+    }
+    let file = format!("{name}-{version}.cvd.sign");
+    let mirrors = options.mirrors.iter();
+    let wanted = Wanted {
+        name: &file,
+        urls: mirrors
+            .map(|base| format!("{}/{file}", base.trim_end_matches('/')))
+            .collect(),
+        dest: dest.with_file_name(&file),
+        cap: MAX_SIGN_BYTES,
+        check: &|path| {
+            let sign = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+            verify_sign(container, &sign, &options.certificates)
+                .map(|_| ())
+                .map_err(|error| error.to_string())
+        },
+    };
+    match fetcher.fetch(&wanted, &mut |_| {}) {
+        Ok(Fetched::Downloaded(_) | Fetched::Unchanged) => Ok(true),
+        Ok(Fetched::Absent) => Ok(false),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Removes detached signatures of versions that are gone.
+fn forget_signs(input: &Path, name: &str, version: Option<u32>) {
+    let kept = version.map(|version| format!("{name}-{version}.cvd.sign"));
+    let Ok(entries) = std::fs::read_dir(input) else {
+        return;
+    };
+    for entry in entries.take(10_000).flatten() {
+        let file = entry.file_name();
+        let Some(file) = file.to_str() else { continue };
+        let version = file
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".cvd.sign"));
+        let is_sign = version.is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        if is_sign && kept.as_deref() != Some(file) {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 

@@ -14,8 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::build::Builder;
 use crate::clamav::{FileKind, Reason, lines};
-use crate::cvd::{Container, Header};
+use crate::cvd::{Container, Header, verify_sign};
 use crate::manifest::{Manifest, Source, SourceProblem, Trust, YaraFile};
+use crate::sign::Certificate;
 use crate::{BuildError, BuildReport, SignatureSet};
 
 /// Folders inside folders.
@@ -24,6 +25,8 @@ const MAX_DEPTH: u32 = 8;
 const MAX_FILES: usize = 100_000;
 /// Bytes of one build, packed and unpacked.
 const MAX_BYTES: u64 = 8 << 30;
+/// Bytes of a detached signature; real ones have some five thousand.
+pub const MAX_SIGN_BYTES: u64 = 1 << 20;
 /// Bytes of the YARA rules that are kept beside it.
 const MAX_YARA_BYTES: u64 = 256 << 20;
 
@@ -40,8 +43,12 @@ pub struct Compiled {
 }
 
 /// Gathers files in the order they are added; reads them when it compiles.
+///
+/// Beside a container `main.cvd` its detached signature `main.cvd.sign`, or `main-62.cvd.sign`
+/// with its version, must fit where certificates are trusted.
 #[derive(Debug, Default)]
 pub struct Sources {
+    certificates: Vec<Certificate>,
     entries: Vec<Entry>,
     names: HashSet<String>,
     problems: Vec<SourceProblem>,
@@ -55,6 +62,14 @@ struct Entry {
 }
 
 impl Sources {
+    /// Nothing yet; detached signatures are looked at when certificates are given.
+    pub fn new(certificates: &[Certificate]) -> Sources {
+        Sources {
+            certificates: certificates.to_vec(),
+            ..Sources::default()
+        }
+    }
+
     /// Takes a file, or all files of a folder and of folders in it in the order of their names,
     /// but none whose name begins with a dot, and no folder behind a link. `name` is what the
     /// source is called, a prefix for those of a folder.
@@ -143,6 +158,11 @@ impl Sources {
             all.update(entry.name.as_bytes());
             all.update([0]);
         }
+        // With other certificates others vouch.
+        all.update(self.certificates.len().to_le_bytes());
+        for certificate in &self.certificates {
+            all.update(format!("{certificate:?}").as_bytes());
+        }
         for problem in &self.problems {
             all.update(problem.path.as_bytes());
             all.update([0]);
@@ -157,6 +177,7 @@ impl Sources {
     /// It is too much for one compiled file.
     pub fn compile(self, builder: &str, now: Timestamp) -> Result<Compiled, BuildError> {
         let mut reader = Reader {
+            certificates: self.certificates,
             builder: Builder::default(),
             sources: Vec::new(),
             problems: self.problems,
@@ -183,6 +204,7 @@ impl Sources {
 
 /// What is read so far.
 struct Reader {
+    certificates: Vec<Certificate>,
     builder: Builder,
     sources: Vec<Source>,
     problems: Vec<SourceProblem>,
@@ -217,6 +239,10 @@ impl Reader {
             size: bytes.len() as u64,
             sha256: hex(&Sha256::digest(&bytes)),
         };
+        if name.ends_with(".sign") {
+            // Read with the container it belongs to.
+            return;
+        }
         if !is_container(name) {
             if FileKind::of_name(name).is_some() {
                 self.sources.push(source);
@@ -227,10 +253,15 @@ impl Reader {
             Ok(container) => container,
             Err(reason) => return self.problem(path, reason),
         };
-        drop(bytes);
         source.version = Some(container.header.version);
         source.published_at = time_of(&container.header);
         source.trust = Trust::of(container.verified);
+        match certified(path, &bytes, container.header.version, &self.certificates) {
+            Ok(true) => source.trust = Trust::Certified,
+            Ok(false) => {}
+            Err(reason) => return self.problem(path, reason),
+        }
+        drop(bytes);
         let unpacked: u64 = container.members.values().map(|m| m.len() as u64).sum();
         self.bytes = self.bytes.saturating_add(unpacked);
         if self.bytes > MAX_BYTES {
@@ -270,6 +301,40 @@ impl Reader {
             reason: reason.into(),
         });
     }
+}
+
+/// Whether a detached signature lies beside a container and fits. One that is there and does not
+/// fit is an error: somebody changed something.
+fn certified(
+    path: &Path,
+    container: &[u8],
+    version: u32,
+    trusted: &[Certificate],
+) -> Result<bool, String> {
+    if trusted.is_empty() {
+        return Ok(false);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((&name, ""));
+    for name in [
+        format!("{name}.sign"),
+        format!("{stem}-{version}.{extension}.sign"),
+    ] {
+        match File::open(path.with_file_name(name)) {
+            Ok(file) => {
+                let mut sign = String::new();
+                file.take(MAX_SIGN_BYTES)
+                    .read_to_string(&mut sign)
+                    .map_err(|error| format!("its signature file cannot be read: {error}"))?;
+                return verify_sign(container, &sign, trusted)
+                    .map(|_| true)
+                    .map_err(|error| error.to_string());
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("its signature file cannot be read: {error}")),
+        }
+    }
+    Ok(false)
 }
 
 fn too_much() -> String {

@@ -26,7 +26,8 @@ fn steady(program: &Program, text: &str) -> String {
                 let time = rest.split(' ').next().unwrap_or_default();
                 format!("newest      {time} (N days old)")
             }
-            // The version of the program is part of nothing that is compiled, but the layout is.
+            // They change with the layout of what is compiled.
+            Some(("size", _)) => "size        SIZE".to_owned(),
             Some(("revision", _)) => "revision    REVISION".to_owned(),
             _ => line.to_owned(),
         };

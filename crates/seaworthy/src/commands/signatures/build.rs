@@ -6,8 +6,8 @@ use seaworthy_engine::VERSION;
 use seaworthy_signatures::install::InstallDir;
 use seaworthy_signatures::update::{UpdateOptions, build};
 
-use super::Format;
 use super::show::{self, Done};
+use super::{CertificateArgs, Format};
 use crate::commands::{INCOMPLETE, SUCCESS};
 use crate::output;
 use crate::progress::Progress;
@@ -40,6 +40,8 @@ pub struct BuildArgs {
     /// Another file or folder of signatures to take in; may be given more than once
     #[arg(long, value_name = "PATH")]
     add: Vec<PathBuf>,
+    #[command(flatten)]
+    certificates: CertificateArgs,
     /// Compile also when nothing has changed
     #[arg(long)]
     force: bool,
@@ -53,6 +55,7 @@ pub fn run(args: &BuildArgs, place: &InstallDir, session: &Session) -> Result<u8
     let builder = format!("seaworthy {VERSION}");
     let mut options = UpdateOptions::new(PathBuf::new(), &builder, session.now);
     options.added.clone_from(&args.add);
+    options.certificates = args.certificates.read(place)?;
     options.force = args.force;
     let progress = Progress::start(session);
     let done = build(place, &args.from, &options, &mut |event| {

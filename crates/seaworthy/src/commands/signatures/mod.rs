@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use seaworthy_signatures::install::InstallDir;
+use seaworthy_signatures::sign::Certificate;
+use seaworthy_signatures::update::read_certificates;
 
 use crate::session::Session;
 
@@ -34,6 +36,27 @@ enum Action {
     Build(build::BuildArgs),
     Status(status::StatusArgs),
     Test(test::TestArgs),
+}
+
+/// Whose detached signatures count.
+#[derive(Args)]
+pub struct CertificateArgs {
+    /// A certificate (PEM), or a folder of them, that vouches for databases by signature files
+    /// (`main-62.cvd.sign`): where there is such a file, it must be right then [default: the
+    /// folder `certificates` of the installation]
+    #[arg(long, value_name = "PATH", env = "SEAWORTHY_SIGNATURES_CERTIFICATES")]
+    certificates: Option<PathBuf>,
+}
+
+impl CertificateArgs {
+    fn read(&self, place: &InstallDir) -> Result<Vec<Certificate>> {
+        let folder = place.certificates_folder();
+        Ok(match &self.certificates {
+            Some(path) => read_certificates(path)?,
+            None if folder.is_dir() => read_certificates(&folder)?,
+            None => Vec::new(),
+        })
+    }
 }
 
 /// How to write what was found out.

@@ -7,8 +7,8 @@ use seaworthy_fetch::Outcome;
 use seaworthy_signatures::install::InstallDir;
 use seaworthy_signatures::update::{UpdateOptions, update};
 
-use super::Format;
 use super::show::{self, Done, FetchedFile};
+use super::{CertificateArgs, Format};
 use crate::commands::{INCOMPLETE, SUCCESS, fetching};
 use crate::output;
 use crate::progress::Progress;
@@ -54,6 +54,8 @@ pub struct UpdateArgs {
     /// Where downloads are kept [default: ~/.cache/seaworthy/signatures]
     #[arg(long, value_name = "DIR")]
     download_dir: Option<PathBuf>,
+    #[command(flatten)]
+    certificates: CertificateArgs,
     /// Take databases that carry no signature of ClamAV's, such as those of a publisher of yours
     #[arg(long)]
     allow_unsigned: bool,
@@ -85,6 +87,7 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
         options.databases.clone_from(&args.database);
     }
     options.added.clone_from(&args.add);
+    options.certificates = args.certificates.read(place)?;
     options.allow_unsigned = args.allow_unsigned;
     options.force = args.force;
 
