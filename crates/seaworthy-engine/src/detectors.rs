@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use seaworthy_core::{Problem, ProblemKind};
 use seaworthy_report::MalwareEngine;
 use seaworthy_scan::Tools;
+use seaworthy_scan::content::clamd::ClamdTool;
+use seaworthy_signatures::clamd::{Clamd, ClamdError, ClamdOptions};
 use seaworthy_signatures::heuristics::RULES;
 use seaworthy_signatures::yara::{LoadError, ScanLimits, YaraReport, YaraRules, clamav_files};
 use seaworthy_unpack::Limits;
@@ -114,6 +116,25 @@ pub(crate) fn open_malware(
         age_days: None,
     });
     tools.yara = Some(Arc::new(rules));
+    if let Some(address) = &options.clamd {
+        let fault = |error: ClamdError| EngineError::Signatures {
+            message: format!("cannot use the ClamAV daemon at `{address}`"),
+            hint: "name its socket (`/run/clamav/clamd.ctl`) or `HOST:PORT`, and see that it runs"
+                .to_owned(),
+            source: Some(error.into()),
+        };
+        let clamd = Clamd::connect(address, ClamdOptions::default()).map_err(fault)?;
+        let version = clamd.version().map_err(fault)?;
+        let revision = clamd.revision().map_err(fault)?;
+        malware.engines.push(MalwareEngine {
+            engine: "clamd".to_owned(),
+            count: None,
+            version: Some(version.text),
+            published_at: None,
+            age_days: None,
+        });
+        tools.clamd = Some(Arc::new(ClamdTool { clamd, revision }));
+    }
     malware.engines.push(MalwareEngine {
         engine: "rules".to_owned(),
         count: Some(RULES.len() as u64),

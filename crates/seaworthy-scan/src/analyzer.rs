@@ -9,6 +9,8 @@ use seaworthy_signatures::SignatureSet;
 use seaworthy_signatures::yara::RuleEngine;
 use seaworthy_unpack::Limits;
 
+use crate::content::clamd::ClamdTool;
+
 /// One row of the list of analyzers. Everything about it is in the row: the compiled
 /// interest, help texts, support tables and cache keys are derived.
 #[derive(Clone, Copy)]
@@ -85,6 +87,8 @@ pub struct Tools {
     pub signatures: Option<Arc<SignatureSet>>,
     /// YARA rules; `None` where nobody wants any.
     pub yara: Option<Arc<dyn RuleEngine>>,
+    /// A ClamAV daemon; `None` where nobody wants one asked.
+    pub clamd: Option<Arc<ClamdTool>>,
     /// Whether our own rules about malware are asked.
     pub heuristics: bool,
     /// How much is unpacked of one file.
@@ -97,6 +101,7 @@ impl Tools {
         self.secrets.is_some()
             || self.signatures.is_some()
             || self.yara.is_some()
+            || self.clamd.is_some()
             || self.heuristics
     }
 }

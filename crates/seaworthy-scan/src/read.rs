@@ -183,7 +183,7 @@ impl Content<'_, '_> {
                     } else {
                         let message = format!(
                             "{} bytes are more than the {MAX_EXAMINED} that are looked at in one \
-                             piece: archives in it were not unpacked",
+                             piece: malware and packed secrets were not looked for",
                             self.size
                         );
                         sink.problem(ProblemKind::LimitReached, message);

@@ -10,7 +10,7 @@ use seaworthy_signatures::heuristics::FileFacts;
 use seaworthy_signatures::{Context, Digests};
 use seaworthy_unpack::{Flow, Format, Incomplete, Member, Visitor, appended, unpack, upx};
 
-use super::{heuristics, secrets, signatures, yara};
+use super::{clamd, heuristics, secrets, signatures, yara};
 use crate::{FileMeta, Sink, Tools};
 
 /// Items of malware engines kept of one file: an archive of ten thousand copies is said well
@@ -31,6 +31,7 @@ pub(super) fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut 
         finds_left: MAX_FINDS,
         secrets_left: secrets::MAX_SECRETS,
         allowed: Vec::new(),
+        chain: Vec::new(),
         is_damaged: false,
     };
     let name = file.path.as_str();
@@ -41,6 +42,9 @@ pub(super) fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut 
         false => Digests::default(),
     };
     let allowed = examiner.malware(&facts, None, digests, bytes);
+    if let Some(tool) = &tools.clamd {
+        clamd::look(tool, bytes, &mut examiner.finds_left, examiner.sink);
+    }
     if let Some((format, start)) = format {
         examiner.allowed.push(allowed);
         let packed = bytes.get(start..).unwrap_or_default();
@@ -89,6 +93,8 @@ struct Examiner<'e> {
     /// For the file and each member on the way to the current one: whether an allow list names it
     /// or one before it.
     allowed: Vec<bool>,
+    /// The types of the containers on that way, as ClamAV calls them, the outermost first.
+    chain: Vec<&'static str>,
     /// Whether the file itself could not be unpacked to its end.
     is_damaged: bool,
 }
@@ -113,7 +119,7 @@ impl<'e> Examiner<'e> {
     fn malware(
         &mut self,
         facts: &FileFacts<'_>,
-        container: Option<Format>,
+        member: Option<&Member<'_>>,
         digests: Digests,
         bytes: &[u8],
     ) -> bool {
@@ -125,8 +131,14 @@ impl<'e> Examiner<'e> {
         }
         let mut allowed = false;
         if let Some(set) = &self.tools.signatures {
+            let chain: Vec<&str> = self.chain.iter().rev().copied().collect();
             let context = Context {
-                container: container.map(Format::clamav_type),
+                chain: &chain,
+                member: member.map(|member| seaworthy_signatures::Member {
+                    name: member.name.as_bytes(),
+                    size: Some(facts.size),
+                    ..seaworthy_signatures::Member::default()
+                }),
                 digests,
                 ..Context::default()
             };
@@ -157,8 +169,10 @@ impl Visitor for Examiner<'_> {
         // As many levels as lie above this one.
         self.allowed.truncate(usize::from(member.depth));
         let facts = self.facts(inside, member.mode.unwrap_or(0o644), bytes);
-        let container = Some(member.container);
-        let allowed = self.malware(&facts, container, Digests::default(), bytes);
+        self.chain
+            .truncate(usize::from(member.depth).saturating_sub(1));
+        self.chain.push(member.container.clamav_type());
+        let allowed = self.malware(&facts, Some(member), Digests::default(), bytes);
         self.allowed.push(allowed);
         if Format::of(bytes).is_none() {
             self.secrets(member.name, inside, bytes);

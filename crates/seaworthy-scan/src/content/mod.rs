@@ -7,6 +7,7 @@
 //! To add an engine, write one file that says in an [`Engine`] what it is, add a tool to
 //! [`Tools`], one line to [`ENGINES`] and one call to `examine`.
 
+pub mod clamd;
 pub mod config;
 mod examine;
 pub mod heuristics;
@@ -50,6 +51,7 @@ pub struct Engine {
 pub const ENGINES: &[Engine] = &[
     signatures::ENGINE,
     yara::ENGINE,
+    clamd::ENGINE,
     heuristics::ENGINE,
     secrets::ENGINE,
 ];

@@ -142,6 +142,7 @@ impl FileKind {
             FileKind::AllowedHashes => "allowed hashes",
             FileKind::Bodies => "body signatures",
             FileKind::Logical => "logical signatures",
+            FileKind::Members => "archive members",
             FileKind::Ignore => "ignore lists",
             FileKind::Information => "information",
             FileKind::Unsupported(reason) => reason.as_str(),

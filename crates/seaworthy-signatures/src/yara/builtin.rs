@@ -202,7 +202,7 @@ impl Builtin {
             let looked_at = bytes.get(..bytes.len().min(most)).unwrap_or_default();
             scan.limited |= looked_at.len() < bytes.len();
             let mut there = false;
-            rules.keys.find(looked_at, |_, _, _| there = true);
+            rules.keys.find(looked_at, 0, |_, _, _| there = true);
             if there {
                 rules.pack.scan(looked_at, file, scan);
             }
