@@ -83,7 +83,9 @@ pub fn parse(file: &FileMeta<'_>, bytes: &[u8], sink: &mut Sink) {
 }
 
 fn diversions(bytes: &[u8], sink: &mut Sink) {
-    let lines: Vec<_> = text::lines(bytes).collect();
+    let lines: Vec<_> = text::lines(bytes)
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     for lines in lines.chunks(3) {
         let [from, to, package] = lines else {
             return sink.problem(
@@ -481,5 +483,36 @@ mod tests {
         };
         assert_eq!(items, [EvidenceItem::OwnedFiles(owned)]);
         assert_eq!(problems, ["a line that is no MD5 and path"]);
+    }
+
+    #[test]
+    fn a_diverted_file_is_owned_at_both_places_without_a_digest() {
+        let (items, problems) = read(
+            "var/lib/dpkg/diversions",
+            "/usr/bin/pg_config\n/usr/bin/pg_config.libpq-dev\npostgresql-common\n/bin/x\n/bin/x.real\n:\n",
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        let rows: Vec<String> = items
+            .iter()
+            .flat_map(|item| match item {
+                EvidenceItem::OwnedFiles(owned) => owned
+                    .files
+                    .iter()
+                    .map(|file| format!("{} {} {:?}", owned.package, file.path, file.digest))
+                    .collect::<Vec<_>>(),
+                _ => Vec::new(),
+            })
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "postgresql-common /usr/bin/pg_config None",
+                "postgresql-common /usr/bin/pg_config.libpq-dev None",
+                "local-diversion /bin/x None",
+                "local-diversion /bin/x.real None",
+            ]
+        );
+        let (_, problems) = read("var/lib/dpkg/diversions", "/a\n/b\n");
+        assert_eq!(problems.len(), 1);
     }
 }
