@@ -327,6 +327,10 @@ impl<'i> Records<'i> {
         if !is_judged(path) {
             return Integrity::NotJudged;
         }
+        // What a package installed under another name: a diverted file.
+        if unknown.is_some() && self.is_copy(executable) {
+            return Integrity::Intact;
+        }
         // Of two owners, one of which has no digest, the file may be that one's.
         unknown.or(differs).unwrap_or(Integrity::Unowned)
     }

@@ -26,8 +26,10 @@ mod text;
 mod wallet;
 
 use seaworthy_core::{
-    EvidenceItem, ExecutableEvidence, ExecutableKind, ImagePath, SuspicionEvidence,
+    EvidenceItem, ExecutableEvidence, ExecutableKind, ImagePath, StarterKind, SuspicionEvidence,
 };
+
+use prefilter::TextKind;
 
 pub(crate) use placement::is_package_place;
 pub use rule::{HeuristicRule, Sample, Scope};
@@ -203,39 +205,40 @@ fn content(file: &FileFacts<'_>, bytes: &[u8], seen: &mut Seen<'_>) {
     if prefilter::is_documentation(path, file.name()) {
         return;
     }
-    let families = prefilter::families(bytes);
-    if families.is_empty() {
-        return;
-    }
     let starter = starters::kind(file);
     let interpreter = text::shebang(bytes);
-    let shell = starter.is_some()
+    let is_shell = starter.is_some_and(|kind| kind != StarterKind::Interpreter)
         || file.name().ends_with(".sh")
         || interpreter.as_deref().is_some_and(text::is_shell)
         || (interpreter.is_none()
             && file.name().starts_with('.')
             && !file.name().contains("ignore"));
-    let commands = shell.then(|| shell::parse(&starters::commands_of(file, bytes)));
-    let runs = shell || interpreter.is_some() || prefilter::is_code(file.name());
+    let kind = if is_shell {
+        TextKind::Shell
+    } else if interpreter.is_some() || prefilter::is_code(file.name()) {
+        TextKind::Code
+    } else {
+        TextKind::Data
+    };
+    exploit::examine_start(bytes, seen);
+    let families = prefilter::families(bytes, kind);
+    if families.is_empty() {
+        return;
+    }
+    let commands = is_shell.then(|| shell::parse(&starters::commands_of(file, bytes)));
     if families.miner {
         miner::examine(bytes, commands.as_deref(), seen);
     }
-    if runs && (families.tuning || families.rivals) {
-        miner::examine_script(bytes, seen);
-    }
-    if let Some(commands) = &commands
-        && families.remote
-    {
-        remote::examine_shell(commands, seen);
-    }
-    if runs
-        && !interpreter.as_deref().is_some_and(text::is_shell)
-        && (families.remote || families.code)
-    {
+    if families.code {
         remote::examine_code(bytes, seen);
     }
-    if runs && families.exploit {
-        exploit::examine_script(bytes, commands.as_deref(), seen);
+    let Some(commands) = commands else { return };
+    if families.host {
+        miner::examine_script(bytes, seen);
+        exploit::examine_script(bytes, &commands, seen);
+    }
+    if families.remote {
+        remote::examine_shell(&commands, seen);
     }
 }
 
