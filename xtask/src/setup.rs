@@ -10,8 +10,8 @@ pub struct Tool {
     package: &'static str,
 }
 
-/// What the system tests start or feed: a real engine, a real registry, and tools that
-/// make images.
+/// What the system tests start or feed: a real engine, a real registry, a real virus
+/// scanner, and tools that make images.
 pub const SYSTEM_TEST_TOOLS: &[Tool] = &[
     Tool {
         program: "dockerd",
@@ -24,6 +24,10 @@ pub const SYSTEM_TEST_TOOLS: &[Tool] = &[
     Tool {
         program: "docker-registry",
         package: "docker-registry",
+    },
+    Tool {
+        program: "clamd",
+        package: "clamav-daemon",
     },
     Tool {
         program: "xz",

@@ -1,30 +1,26 @@
 //! Where databases live on disk, and how a new one takes the place of the old.
 //!
 //! ```text
-//! ROOT/current                      link to the generation in use
-//! ROOT/generations/SERIAL-HASH/     a database: manifest, signature, shards; never changed
-//! ROOT/generations/.staging-RANDOM  one that is being written (with a `.lock` beside it)
-//! ROOT/trusted-keys                 public keys whose databases are accepted
-//! ROOT/install.lock                 held while `current` changes
+//! ROOT/current, ROOT/generations/SERIAL-HASH/   see [`seaworthy_fetch::Generations`]
+//! ROOT/trusted-keys                             public keys whose databases are accepted
 //! ```
 //!
-//! A new database is written to a staging directory, verified, flushed to the disk, renamed
-//! to its place, and only then does a rename swap `current`. A process killed at any moment
-//! leaves the old database or the new one. Readers take no lock: they follow `current`
-//! once, and files they have open or mapped live on after they were removed. The database
-//! in use and the one before it are kept, others and abandoned staging directories go.
+//! A generation holds manifest, signature and shards, and is verified before it is used.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use seaworthy_fetch::{FolderError, Generations};
+
+pub use seaworthy_fetch::Staging;
 
 use crate::manifest::{
-    MANIFEST_FILE, Manifest, SIGNATURE_FILE, Verified, VerifyError, hex, verify, verify_manifest,
+    MANIFEST_FILE, Manifest, SIGNATURE_FILE, Verified, VerifyError, verify, verify_manifest,
 };
 use crate::signing::{LocalKey, PublicKey, TrustedKeys};
+
+const TRUSTED_KEYS: &str = "trusted-keys";
 
 /// Whatever kept a build from succeeding.
 pub type BuildError = Box<dyn std::error::Error + Send + Sync>;
@@ -35,7 +31,7 @@ pub type Build<'a> = dyn FnMut(&Path) -> Result<Manifest, BuildError> + 'a;
 /// The place on disk that holds databases.
 #[derive(Debug, Clone)]
 pub struct InstallDir {
-    root: PathBuf,
+    generations: Generations,
 }
 
 /// An installed database. Its directory does not change any more.
@@ -84,27 +80,13 @@ pub enum InstallError {
     Build(BuildError),
 }
 
-/// A directory in which a new database is being written. Dropping it removes it.
-#[derive(Debug)]
-pub struct Staging {
-    dir: PathBuf,
-    lock_path: PathBuf,
-    /// Locked as long as the process lives, so that others see who is at work.
-    _lock: File,
-}
-
-impl Staging {
-    /// Where to write shards.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // After an installation the directory has moved and there is nothing to remove.
-        let _ = std::fs::remove_dir_all(&self.dir);
-        let _ = std::fs::remove_file(&self.lock_path);
+impl From<FolderError> for InstallError {
+    fn from(error: FolderError) -> InstallError {
+        InstallError::Io {
+            what: error.what,
+            path: error.path,
+            source: error.source,
+        }
     }
 }
 
@@ -122,17 +104,19 @@ fn io_error<'a>(
 impl InstallDir {
     /// Names the place; nothing is read or made yet.
     pub fn new(root: impl Into<PathBuf>) -> InstallDir {
-        InstallDir { root: root.into() }
+        InstallDir {
+            generations: Generations::new(root),
+        }
     }
 
     /// The place.
     pub fn root(&self) -> &Path {
-        &self.root
+        self.generations.root()
     }
 
     /// Where this machine's secret key lies.
     pub fn key_file(&self) -> PathBuf {
-        self.root.join("keys/local.key")
+        self.root().join("keys/local.key")
     }
 
     /// The keys pinned here.
@@ -141,7 +125,7 @@ impl InstallDir {
     ///
     /// When the file cannot be read or holds something else.
     pub fn pinned_keys(&self) -> Result<TrustedKeys, InstallError> {
-        let path = self.root.join("trusted-keys");
+        let path = self.root().join(TRUSTED_KEYS);
         TrustedKeys::load(&path).map_err(io_error("read", &path))
     }
 
@@ -151,19 +135,16 @@ impl InstallDir {
     ///
     /// When the file cannot be written.
     pub fn pin(&self, key: &PublicKey) -> Result<(), InstallError> {
-        let _lock = self.lock()?;
+        let lock = self.generations.lock()?;
         let mut keys = self.pinned_keys()?;
         if keys.iter().any(|known| known == key) {
             return Ok(());
         }
         keys.add(key.clone());
-        let path = self.root.join("trusted-keys");
-        let temporary = self.root.join(format!(".trusted-keys-{}", random()?));
         let text: String = keys.iter().map(|key| format!("{key}\n")).collect();
-        std::fs::write(&temporary, text).map_err(io_error("write", &temporary))?;
-        sync(&temporary)?;
-        std::fs::rename(&temporary, &path).map_err(io_error("write", &path))?;
-        sync(&self.root)
+        Ok(self
+            .generations
+            .write_file(&lock, TRUSTED_KEYS, text.as_bytes())?)
     }
 
     /// The directory of the database in use, or `None` when there is none.
@@ -172,12 +153,7 @@ impl InstallDir {
     ///
     /// When `current` is something else than a link to a generation.
     pub fn current_dir(&self) -> Result<Option<PathBuf>, InstallError> {
-        let link = self.root.join("current");
-        match std::fs::read_link(&link) {
-            Ok(target) => Ok(Some(self.root.join(target))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error("read", &link)(error)),
-        }
+        Ok(self.generations.current_dir()?)
     }
 
     /// Opens the database in use: signature and expiry are checked, shards are not read
@@ -189,7 +165,7 @@ impl InstallDir {
     pub fn open(&self, keys: &TrustedKeys, now: Timestamp) -> Result<Generation, InstallError> {
         let dir = self
             .current_dir()?
-            .ok_or_else(|| InstallError::None(self.root.clone()))?;
+            .ok_or_else(|| InstallError::None(self.root().to_owned()))?;
         let manifest = verify_manifest(&dir, keys, now)?.manifest;
         Ok(Generation { dir, manifest })
     }
@@ -202,7 +178,7 @@ impl InstallDir {
     pub fn verify(&self, keys: &TrustedKeys, now: Timestamp) -> Result<Verified, InstallError> {
         let dir = self
             .current_dir()?
-            .ok_or_else(|| InstallError::None(self.root.clone()))?;
+            .ok_or_else(|| InstallError::None(self.root().to_owned()))?;
         Ok(verify(&dir, keys, now)?)
     }
 
@@ -213,20 +189,7 @@ impl InstallDir {
     ///
     /// When it cannot be made.
     pub fn stage(&self) -> Result<Staging, InstallError> {
-        // Pruning holds the same lock, so it never meets a lock file not yet locked.
-        let _installing = self.lock()?;
-        let generations = self.generations()?;
-        let name = format!(".staging-{}", random()?);
-        let lock_path = generations.join(format!("{name}.lock"));
-        let lock = File::create_new(&lock_path).map_err(io_error("create", &lock_path))?;
-        lock.lock().map_err(io_error("lock", &lock_path))?;
-        let dir = generations.join(name);
-        std::fs::create_dir(&dir).map_err(io_error("create", &dir))?;
-        Ok(Staging {
-            dir,
-            lock_path,
-            _lock: lock,
-        })
+        Ok(self.generations.stage()?)
     }
 
     /// Builds a database on the spot and installs it: `build` writes shards into the
@@ -270,7 +233,7 @@ impl InstallDir {
         force: bool,
     ) -> Result<Generation, InstallError> {
         let manifest = verify(staging.dir(), keys, now)?.manifest;
-        let _lock = self.lock()?;
+        let lock = self.generations.lock()?;
         let former = self.current_dir()?;
         if let Some(installed) = former.as_deref().and_then(serial_of)
             && manifest.serial < installed
@@ -282,115 +245,10 @@ impl InstallDir {
             });
         }
         let name = manifest.generation_name()?;
-        let generations = self.generations()?;
-        let dir = generations.join(&name);
-        for shard in &manifest.shards {
-            sync(&staging.dir().join(&shard.file))?;
-        }
-        sync(&staging.dir().join(MANIFEST_FILE))?;
-        sync(&staging.dir().join(SIGNATURE_FILE))?;
-        sync(staging.dir())?;
-        if dir.exists() && verify(&dir, keys, now).is_err() {
-            // The same database, damaged since: set it aside for its whole copy.
-            let broken = generations.join(format!(".broken-{}", random()?));
-            std::fs::rename(&dir, &broken).map_err(io_error("move", &dir))?;
-        }
-        if !dir.exists() {
-            std::fs::rename(staging.dir(), &dir).map_err(io_error("create", &dir))?;
-            sync(&generations)?;
-        }
-        let link = self.root.join("current");
-        let temporary = self.root.join(format!(".current-{}", random()?));
-        symlink(Path::new("generations").join(&name), &temporary)
-            .map_err(io_error("create", &temporary))?;
-        std::fs::rename(&temporary, &link).map_err(io_error("replace", &link))?;
-        sync(&self.root)?;
-        drop(staging);
-        self.prune(&name, former.as_deref());
+        let is_whole = |dir: &Path| verify(dir, keys, now).is_ok();
+        let dir = self.generations.swap(&lock, staging, &name, &is_whole)?;
         Ok(Generation { dir, manifest })
     }
-
-    /// Removes what is neither in use, nor was before, nor is being written. What cannot be
-    /// removed now goes the next time.
-    fn prune(&self, current: &str, former: Option<&Path>) {
-        for directory in [self.root.clone(), self.root.join("generations")] {
-            let Ok(entries) = std::fs::read_dir(&directory) else {
-                continue;
-            };
-            // Bounded: a directory somebody filled by mistake does not hold up an update.
-            for entry in entries.take(10_000).flatten() {
-                let path = entry.path();
-                let name = entry.file_name();
-                let Some(name) = name.to_str() else { continue };
-                let abandoned = if name.starts_with(".staging-") {
-                    is_abandoned(&path)
-                } else if name.starts_with(".current-")
-                    || name.starts_with(".trusted-keys-")
-                    || name.starts_with(".broken-")
-                {
-                    // Made and renamed under the lock that is held here.
-                    true
-                } else {
-                    directory != self.root
-                        && name != current
-                        && Some(path.as_path()) != former
-                        && is_generation_name(name)
-                };
-                if abandoned {
-                    let _ = match path.symlink_metadata() {
-                        Ok(found) if found.is_dir() => std::fs::remove_dir_all(&path),
-                        _ => std::fs::remove_file(&path),
-                    };
-                }
-            }
-        }
-    }
-
-    fn generations(&self) -> Result<PathBuf, InstallError> {
-        let dir = self.root.join("generations");
-        std::fs::create_dir_all(&dir).map_err(io_error("create", &dir))?;
-        Ok(dir)
-    }
-
-    fn lock(&self) -> Result<File, InstallError> {
-        std::fs::create_dir_all(&self.root).map_err(io_error("create", &self.root))?;
-        let path = self.root.join("install.lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(io_error("open", &path))?;
-        file.lock().map_err(io_error("lock", &path))?;
-        Ok(file)
-    }
-}
-
-/// Whether the process that wrote a staging directory, or its lock file, is gone.
-fn is_abandoned(path: &Path) -> bool {
-    let lock_path = if path
-        .extension()
-        .is_some_and(|extension| extension == "lock")
-    {
-        path.to_owned()
-    } else {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        PathBuf::from(name)
-    };
-    match File::open(&lock_path) {
-        Ok(lock) => !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)),
-        // Its lock file is made first and removed last.
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
-    }
-}
-
-fn is_generation_name(name: &str) -> bool {
-    name.split_once('-').is_some_and(|(serial, hash)| {
-        !serial.is_empty()
-            && serial.bytes().all(|b| b.is_ascii_digit())
-            && hash.bytes().all(|b| b.is_ascii_hexdigit())
-    })
 }
 
 /// The serial in a generation's name. The manifest inside is not asked, because a damaged
@@ -400,24 +258,10 @@ fn serial_of(dir: &Path) -> Option<u64> {
     name.split_once('-')?.0.parse().ok()
 }
 
-fn random() -> Result<String, InstallError> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| InstallError::Io {
-        what: "read",
-        path: PathBuf::from("the system's random source"),
-        source: io::Error::other(error.to_string()),
-    })?;
-    Ok(hex(&bytes))
-}
-
-fn sync(path: &Path) -> Result<(), InstallError> {
-    File::open(path)
-        .and_then(|file| file.sync_all())
-        .map_err(io_error("flush", path))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
     use crate::manifest::Shard;
 

@@ -19,6 +19,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use seaworthy_fetch::hash_file;
+pub(crate) use seaworthy_fetch::hex;
+
 use crate::signing::{KeyId, SignatureError, TrustedKeys};
 
 /// The manifest's name in a database directory.
@@ -346,36 +349,6 @@ pub fn verify(dir: &Path, keys: &TrustedKeys, now: Timestamp) -> Result<Verified
         }
     }
     Ok(verified)
-}
-
-/// SHA-256 in lower-case hexadecimal, and size, of a file.
-///
-/// # Errors
-///
-/// When it cannot be read.
-pub fn hash_file(path: &Path) -> io::Result<(String, u64)> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    let mut size = 0;
-    loop {
-        let count = file.read(&mut buffer)?;
-        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
-            return Ok((hex(&hasher.finalize()), size));
-        };
-        hasher.update(bytes);
-        size += count as u64;
-    }
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 fn read_small(path: &Path) -> Result<Vec<u8>, VerifyError> {

@@ -18,7 +18,7 @@ use seaworthy_advisory::manifest::{
 };
 use seaworthy_advisory::signing::{LocalKey, SignatureError, TrustedKeys};
 use seaworthy_advisory::update::{
-    FetchError, HttpOptions, Outcome, PrebuiltOptions, Progress, UpdateError, UpdateOptions,
+    Event, FetchError, HttpOptions, Outcome, PrebuiltOptions, Progress, UpdateError, UpdateOptions,
     UpdateReport, update, update_prebuilt,
 };
 use seaworthy_testkit::http_files::{Fault, FileServer};
@@ -105,6 +105,7 @@ fn http() -> HttpOptions {
         retries: 1,
         backoff: Duration::from_millis(10),
         max_pause: Duration::from_millis(50),
+        cool_down: None,
     }
 }
 
@@ -271,7 +272,7 @@ fn a_server_that_stalls_or_trickles_is_given_up() {
     assert!(start.elapsed() < Duration::from_secs(5));
     assert!(matches!(outcome(&report, "Debian"), Outcome::Downloaded(_)));
     let slow = home.events.borrow().iter().any(|event| {
-        matches!(event, Progress::Retrying { name, reason, .. }
+        matches!(event, Progress::Fetching(Event::Retrying { name, reason, .. })
             if name == "Rocky Linux" && reason.contains("too slowly"))
     });
     assert!(slow, "{:?}", home.events.borrow());
@@ -335,7 +336,7 @@ fn mirrors_take_over_and_a_busy_server_names_the_pause() {
     let report = home.update(|_| {}).unwrap();
     assert!(matches!(outcome(&report, "Debian"), Outcome::Downloaded(_)));
     let pause = home.events.borrow().iter().find_map(|event| match event {
-        Progress::Retrying { pause, .. } => Some(*pause),
+        Progress::Fetching(Event::Retrying { pause, .. }) => Some(*pause),
         _ => None,
     });
     assert_eq!(

@@ -23,6 +23,8 @@ pub enum EvidenceItem {
     PackageDatabase(String),
     /// A key, token or password.
     Secret(SecretEvidence),
+    /// A public key or certificate, to tell whose private key another file holds.
+    PublicKey(PublicKeyEvidence),
     /// A signature or YARA rule matches.
     Detection(DetectionEvidence),
     /// One of our own malware rules saw something.
@@ -50,6 +52,69 @@ pub struct SecretEvidence {
     /// Keyed hash of the value: the same secret has the same one wherever it stands, and
     /// without the key, which stays with the installation, no guess can be tried against it.
     pub fingerprint: String,
+    /// What parsing the value told.
+    pub nature: Option<Box<SecretNature>>,
+    /// Whether a comment on its line says that it is meant to be there.
+    pub allowed_inline: bool,
+    /// Entries of the allow list, by their place, whose conditions on the value hold. Where it
+    /// stands is judged later.
+    pub allowed_by: Vec<u32>,
+}
+
+/// What parsing a secret told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum SecretNature {
+    /// It is a private key.
+    PrivateKey(PrivateKeyFacts),
+    /// It is a JSON web token.
+    WebToken(WebTokenFacts),
+}
+
+/// A private key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PrivateKeyFacts {
+    /// What it is for: `RSA`, `EC P-256`, `Ed25519`, `PGP RSA`; the wrapping (`PKCS #8`) where
+    /// encryption hides it.
+    pub algorithm: String,
+    /// Its size, where that can be seen.
+    pub bits: Option<u32>,
+    /// Whether a passphrase protects it.
+    pub encrypted: bool,
+    /// Hexadecimal SHA-256 of its public half as SubjectPublicKeyInfo, where that is known.
+    pub public: Option<String>,
+}
+
+/// A JSON web token (RFC 7519).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct WebTokenFacts {
+    /// How it is signed; `none` for not at all.
+    pub algorithm: String,
+    /// Who issued it, where that is a plain name or URL.
+    pub issuer: Option<String>,
+    /// When it ends, in seconds since 1970; `None` for never.
+    pub expires: Option<i64>,
+}
+
+/// What holds a public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum PublicKeyKind {
+    /// An X.509 certificate.
+    Certificate,
+    /// A bare public key.
+    PublicKey,
+    /// A line of a `.pub` file or of `authorized_keys`.
+    SshKey,
+}
+
+/// A public key in a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PublicKeyEvidence {
+    /// What holds it.
+    pub kind: PublicKeyKind,
+    /// Hexadecimal SHA-256 of its SubjectPublicKeyInfo (RFC 5280, section 4.1).
+    pub spki_sha256: String,
+    /// The subject of the certificate (`CN=example.org`), or the comment of an SSH key.
+    pub name: Option<String>,
 }
 
 /// A secret in what an image says about itself: environment, labels, history, commands.

@@ -263,6 +263,25 @@ pub struct SecretDetail {
     pub revoke: String,
     /// In how many places it stands.
     pub places: u64,
+    /// What more is known of it, each in a few words: `encrypted`, `expired since 2024-01-01`.
+    pub facts: Vec<String>,
+    /// How to keep it out, written out for the Dockerfile at hand.
+    pub fixes: Vec<SecretFix>,
+}
+
+/// A change that keeps a secret out of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretFix {
+    /// The file to change, as the user named it: a Dockerfile, or `.dockerignore` beside it.
+    pub file: String,
+    /// The line that brings the secret, counted from 1; `None` where a line is added.
+    pub line: Option<u64>,
+    /// That line as it is, without the value.
+    pub before: Option<String>,
+    /// What to write instead.
+    pub after: String,
+    /// Why, and what else has to change.
+    pub note: String,
 }
 
 /// Something found, and what it means. One type for every source: layer, host, kernel.

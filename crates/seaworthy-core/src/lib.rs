@@ -26,11 +26,13 @@ pub use digest::{Digest, DigestAlgorithm, DigestError};
 pub use distro::Distro;
 pub use evidence::{
     ConfigSecret, EvidenceItem, FileEvidence, ImageEvidence, LayerEvidence, LayerInfo, LayerStats,
-    OwnedFile, OwnedFiles, PathSet, SecretEvidence, TracedItem,
+    OwnedFile, OwnedFiles, PathSet, PrivateKeyFacts, PublicKeyEvidence, PublicKeyKind,
+    SecretEvidence, SecretNature, TracedItem, WebTokenFacts,
 };
 pub use finding::{
     Certainty, CvssScore, Detail, Epss, Finding, FindingEvidence, Fingerprint, FixStatus, Kev,
-    Location, MatchTrace, Remediation, SecretDetail, SecretState, Subject, VulnerabilityDetail,
+    Location, MatchTrace, Remediation, SecretDetail, SecretFix, SecretState, Subject,
+    VulnerabilityDetail,
 };
 pub use gap::{CoverageGap, GapKind};
 pub use malware::{
@@ -42,5 +44,5 @@ pub use path::ImagePath;
 pub use platform::{Platform, PlatformError};
 pub use problem::{Problem, ProblemKind};
 pub use rule::{Meta, RuleId};
-pub use secret::Secret;
+pub use secret::{Secret, SecretAllow};
 pub use severity::Severity;

@@ -31,6 +31,30 @@ impl fmt::Display for Secret {
     }
 }
 
+/// An entry of an allow list: secrets that are known and meant to be where they are. All
+/// conditions it has must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SecretAllow {
+    /// Files at this path: a glob, in which `*` stands for any text in one component and `**`
+    /// for any number of components.
+    pub path: Option<String>,
+    /// Findings of this rule.
+    pub rule: Option<String>,
+    /// The secret with this keyed hash, as this installation's reports name it.
+    pub fingerprint: Option<String>,
+    /// The value with this SHA-256, hexadecimal.
+    pub sha256: Option<String>,
+    /// Values in which this regular expression matches.
+    pub pattern: Option<String>,
+    /// Values that hold this word, in any case.
+    pub stop_word: Option<String>,
+    /// Why it is set aside; never empty.
+    pub reason: String,
+    /// The last day (UTC) on which the entry applies, `YYYY-MM-DD`.
+    pub expires: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

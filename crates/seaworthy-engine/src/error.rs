@@ -20,6 +20,17 @@ pub enum EngineError {
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,
     },
+    /// Malware signatures could not be used.
+    #[error("{message}")]
+    Signatures {
+        /// What was tried, on what.
+        message: String,
+        /// What to do.
+        hint: String,
+        /// What was said.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
     /// Secrets could not be looked for.
     #[error("{message}")]
     Secrets {
@@ -39,7 +50,7 @@ impl EngineError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             EngineError::Image(error) => error.hint.as_deref(),
-            EngineError::Database { hint, .. } => Some(hint),
+            EngineError::Database { hint, .. } | EngineError::Signatures { hint, .. } => Some(hint),
             EngineError::Cancelled | EngineError::Secrets { .. } | EngineError::Scan(_) => None,
         }
     }

@@ -43,6 +43,11 @@ impl Folders {
         self.data.as_ref().map(|data| data.join("db"))
     }
 
+    /// Where malware signatures are installed.
+    pub fn signatures(&self) -> Option<PathBuf> {
+        self.data.as_ref().map(|data| data.join("signatures"))
+    }
+
     /// The key of fingerprints of secrets.
     pub fn secret_key(&self) -> Option<PathBuf> {
         self.data.as_ref().map(|data| data.join("secret.key"))

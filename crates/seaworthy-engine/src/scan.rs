@@ -6,13 +6,16 @@ use seaworthy_advisory::{ecosystems, match_image};
 use seaworthy_core::{ImageEvidence, Problem, ProblemKind};
 use seaworthy_image::{Cancel, Image, Limits, OpenOptions, WalkContext, open_image};
 use seaworthy_policy::{Policy, evaluate};
-use seaworthy_report::{Inventory, Report, ReportParts, Suppressed, Timings, image_of};
-use seaworthy_scan::{AnalyzerSet, scan_image};
-use seaworthy_secrets::findings::{SecretFindings, findings};
+use seaworthy_report::{
+    Inventory, MalwareEngine, Report, ReportParts, Suppressed, Timings, image_of,
+};
+use seaworthy_scan::{AnalyzerSet, Tools, scan_image};
+use seaworthy_signatures::findings::{self as malware_findings, MalwareFindings};
 
 use crate::cache::{CacheChoice, open_cache};
+use crate::detectors::{MalwareChoice, open_malware};
 use crate::knowledge::{DatabaseChoice, Knowledge, open_database};
-use crate::secrets::{SecretsChoice, open_secrets};
+use crate::secrets::{JudgedSecrets, SecretOptions, SecretsChoice, judge_secrets, open_secrets};
 use crate::{EngineError, Observer, Stage, VERSION};
 
 /// All that a scan depends on.
@@ -30,6 +33,10 @@ pub struct ScanRequest {
     pub cache: CacheChoice,
     /// Whether secrets are looked for.
     pub secrets: SecretsChoice,
+    /// Whether malware is looked for, and with what.
+    pub malware: MalwareChoice,
+    /// What else they are looked for and judged by.
+    pub secret_options: SecretOptions,
     /// What an image has to be like.
     pub policy: Policy,
     /// Threads that read layers, at least 1.
@@ -121,7 +128,11 @@ pub fn inventory_of(
 struct Read {
     evidence: ImageEvidence,
     /// The secrets in it.
-    secrets: SecretFindings,
+    secrets: JudgedSecrets,
+    /// The malware in it; without findings where nobody wants malware looked for.
+    malware: MalwareFindings,
+    /// What malware was looked for with.
+    engines: Vec<MalwareEngine>,
     /// Of the image, the cache and the layers together.
     problems: Vec<Problem>,
     cached_layers: usize,
@@ -153,15 +164,18 @@ fn read(
         layers: image.layers.len(),
         bytes_seen: ctx.bytes_seen.clone(),
     });
-    let secrets = open_secrets(&request.secrets)?;
+    let secrets = open_secrets(&request.secrets, &request.secret_options, &request.policy)?;
     let (cache, notice) = match secrets.is_lasting {
         true => open_cache(&request.cache),
         false => (None, None),
     };
-    let mut analyzers = AnalyzerSet::builtin();
-    if let Some(scanner) = &secrets.scanner {
-        analyzers = analyzers.with_secrets(scanner.clone());
-    }
+    let mut tools = Tools {
+        secrets: secrets.scanner.clone(),
+        redactor: Some(secrets.redactor),
+        ..Tools::default()
+    };
+    let malware = open_malware(&request.malware, request.now, &mut tools)?;
+    let analyzers = AnalyzerSet::builtin().with_content(tools);
     let scanned = scan_image(image, &analyzers, cache.as_ref(), ctx, request.threads)?;
     let mut problems = image.problems.clone();
     problems.extend(scanned.evidence.problems.iter().cloned());
@@ -169,14 +183,25 @@ fn read(
     problems.sort();
     problems.dedup();
     problems.extend(notice);
-    problems.extend(secrets.notice);
-    let secrets = secrets
-        .scanner
-        .map(|scanner| findings(&scanned.evidence, scanner.rules()))
-        .unwrap_or_default();
+    problems.extend(secrets.notices);
+    problems.extend(malware.notices);
+    let judged = match malware.is_on {
+        true => malware_findings::findings(&scanned.evidence),
+        false => MalwareFindings::default(),
+    };
+    let mut evidence = scanned.evidence;
+    let mut secrets = match &secrets.scanner {
+        Some(scanner) => {
+            judge_secrets(&mut evidence, scanner, &request.secret_options, request.now)?
+        }
+        None => JudgedSecrets::default(),
+    };
+    problems.append(&mut secrets.notices);
     Ok(Read {
-        evidence: scanned.evidence,
+        malware: judged,
+        evidence,
         secrets,
+        engines: malware.engines,
         problems,
         cached_layers: scanned.cached_layers,
     })
@@ -199,16 +224,13 @@ fn judge(
     });
     let matched = match_image(&knowledge.database, &read.evidence, request.now.as_second());
     let mut findings = matched.findings;
+    findings.extend(read.malware.findings);
     findings.extend(read.secrets.findings);
     let mut problems = read.problems;
-    problems.extend(published_secrets(read.secrets.in_os_packages));
-    let verdict = evaluate(
-        &findings,
-        &matched.gaps,
-        &problems,
-        &request.policy,
-        request.now,
-    );
+    problems.extend(unowned_left_out(read.malware.unowned_left_out));
+    let mut policy = request.policy.clone();
+    policy.ignore.extend(read.secrets.known);
+    let verdict = evaluate(&findings, &matched.gaps, &problems, &policy, request.now);
     let finished = started.elapsed();
     let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
     let timings = request.timings.then(|| Timings {
@@ -224,6 +246,7 @@ fn judge(
         image: image_of(identity(&image), &read.evidence),
         evidence: &read.evidence,
         database: knowledge.description,
+        malware: read.engines,
         findings,
         gaps: &matched.gaps,
         suppressed: matched
@@ -235,9 +258,10 @@ fn judge(
                 count: left.count,
                 examples: left.examples,
             })
+            .chain(read.secrets.suppressed)
             .collect(),
         problems: &problems,
-        policy: &request.policy,
+        policy: &policy,
         verdict: &verdict,
         compare: &compare,
         timings,
@@ -246,11 +270,10 @@ fn judge(
     Ok(report)
 }
 
-/// Says how many secrets are in what distributions publish.
-fn published_secrets(count: u64) -> Option<Problem> {
-    let noun = if count == 1 { "secret" } else { "secrets" };
+/// Says how many programs that no package owns are not listed.
+fn unowned_left_out(count: u64) -> Option<Problem> {
     let message = format!(
-        "{count} {noun} in files of OS packages not reported: everybody can download those"
+        "{count} more programs that no package owns lie where packages install; they are not listed"
     );
     (count > 0).then(|| Problem::new(ProblemKind::Notice, message))
 }

@@ -10,10 +10,19 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use seaworthy_core::{Problem, ProblemKind, Severity};
+use seaworthy_core::{Finding, ImageEvidence, Problem, ProblemKind, SecretAllow, Severity};
+use seaworthy_lint::dockerfile;
+use seaworthy_policy::{Ignore, Policy};
+use seaworthy_report::Suppressed;
+use seaworthy_secrets::allow::AllowList;
+use seaworthy_secrets::baseline::Baseline;
+use seaworthy_secrets::custom::CustomRules;
+use seaworthy_secrets::findings::{Judging, judge};
 use seaworthy_secrets::redact::FingerprintKey;
 use seaworthy_secrets::rule::RuleError;
 use seaworthy_secrets::scanner::SecretScanner;
+
+use crate::fixes::{self, NamedDockerfile};
 
 /// Whether secrets are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +35,30 @@ pub enum SecretsChoice {
     KeyOnce,
     /// Yes, with this key.
     Key(FingerprintKey),
+}
+
+/// A text and how the user named where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedText {
+    /// The file, mostly.
+    pub name: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// What else secrets are looked for and judged by.
+#[derive(Debug, Clone, Default)]
+pub struct SecretOptions {
+    /// Rule files: ours, or configurations of gitleaks.
+    pub rules: Vec<NamedText>,
+    /// What is known and set aside, beside what the policy says.
+    pub allow: Vec<SecretAllow>,
+    /// The baseline: what stands in it is known. Its key makes the fingerprints of the scan.
+    pub baseline: Option<Arc<Baseline>>,
+    /// Where to write a baseline of what is found.
+    pub write_baseline: Option<PathBuf>,
+    /// The Dockerfile the image is built from, to write fixes out for.
+    pub dockerfile: Option<NamedText>,
 }
 
 /// A rule that finds secrets, as it describes itself.
@@ -69,19 +102,147 @@ fn broken_rules(error: RuleError) -> crate::EngineError {
     }
 }
 
+/// What a rule file could not say that is told.
+const MAX_NOTES: usize = 500;
+
+/// Secrets judged.
+#[derive(Default)]
+pub(crate) struct JudgedSecrets {
+    /// The findings.
+    pub findings: Vec<Finding>,
+    /// What is told about them beside.
+    pub notices: Vec<Problem>,
+    /// What is set aside, by reason.
+    pub suppressed: Vec<Suppressed>,
+    /// Exceptions for what stands in the baseline.
+    pub known: Vec<Ignore>,
+}
+
+/// Judges the secrets in an image's evidence, writes fixes out and the baseline down.
+pub(crate) fn judge_secrets(
+    evidence: &mut ImageEvidence,
+    scanner: &SecretScanner,
+    options: &SecretOptions,
+    now: jiff::Timestamp,
+) -> Result<JudgedSecrets, crate::EngineError> {
+    let mut notices = Vec::new();
+    let dockerfile = options.dockerfile.as_ref().map(|file| NamedDockerfile {
+        name: file.name.clone(),
+        file: dockerfile::parse(&file.text),
+    });
+    if let Some(dockerfile) = &dockerfile {
+        evidence
+            .config_secrets
+            .extend(fixes::secrets_of(dockerfile, scanner));
+        let broken = dockerfile.file.problems.iter().take(MAX_NOTES);
+        notices.extend(broken.map(|(line, message)| {
+            Problem::new(
+                ProblemKind::Notice,
+                format!("line {line} of `{}`: {message}", dockerfile.name),
+            )
+        }));
+    }
+    let judging = Judging {
+        now: now.as_second(),
+        allow: scanner.allow_list(),
+        baseline: options.baseline.as_deref(),
+    };
+    let mut judged = judge(evidence, scanner.rules(), &judging);
+    if let Some(dockerfile) = &dockerfile {
+        fixes::write_out(&mut judged.findings, dockerfile, scanner);
+    }
+    notices.extend(published_secrets(judged.in_os_packages));
+    if let (Some(path), Some(baseline)) = (&options.write_baseline, &options.baseline) {
+        let renewed = baseline.renewed(judged.places.into_iter());
+        write_baseline(path, &renewed.to_toml()).map_err(|error| crate::EngineError::Secrets {
+            message: format!("cannot write the baseline `{}`", path.display()),
+            source: error.into(),
+        })?;
+    }
+    Ok(JudgedSecrets {
+        findings: judged.findings,
+        notices,
+        suppressed: judged
+            .allowed
+            .into_iter()
+            .map(|(reason, allowed)| Suppressed {
+                reason: "secret-allowed".to_owned(),
+                summary: reason,
+                count: u32::try_from(allowed.count).unwrap_or(u32::MAX),
+                examples: allowed.examples,
+            })
+            .collect(),
+        known: judged
+            .known
+            .into_iter()
+            .map(|known| Ignore {
+                id: known.fingerprint.to_string(),
+                package: None,
+                path: None,
+                reason: match known.reason {
+                    Some(reason) => format!("known, in the baseline: {reason}"),
+                    None => "known: it stands in the baseline".to_owned(),
+                },
+                expires: known.expires.and_then(|day| day.parse().ok()),
+                line: 0,
+            })
+            .collect(),
+    })
+}
+
+/// A baseline with no entry and a key of its own, to be written.
+///
+/// # Errors
+///
+/// Where the system gives no random bytes.
+pub fn new_baseline() -> io::Result<Baseline> {
+    random().map(Baseline::new)
+}
+
+/// Beside the target and renamed, for its owner alone.
+fn write_baseline(path: &Path, text: &str) -> io::Result<()> {
+    let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Says how many secrets are in what distributions publish.
+fn published_secrets(count: u64) -> Option<Problem> {
+    let noun = if count == 1 { "secret" } else { "secrets" };
+    let message = format!(
+        "{count} {noun} in files of OS packages not reported: everybody can download those"
+    );
+    (count > 0).then(|| Problem::new(ProblemKind::Notice, message))
+}
+
 /// What [`open_secrets`] gives.
 pub(crate) struct Secrets {
     /// `None` where nobody wants secrets looked for.
     pub scanner: Option<Arc<SecretScanner>>,
-    /// Why the key will be another one next time.
-    pub notice: Option<Problem>,
+    /// Cuts secrets out of what a report shows, wanted or not.
+    pub redactor: Arc<SecretScanner>,
+    /// Why the key will be another one next time, and what of the rules could not be taken.
+    pub notices: Vec<Problem>,
     /// Whether evidence made with the key can be used again.
     pub is_lasting: bool,
 }
 
 /// Makes the scanner. A key that can't be kept costs comparability and not the result: it is
 /// a notice in the report.
-pub(crate) fn open_secrets(choice: &SecretsChoice) -> Result<Secrets, crate::EngineError> {
+pub(crate) fn open_secrets(
+    choice: &SecretsChoice,
+    options: &SecretOptions,
+    policy: &Policy,
+) -> Result<Secrets, crate::EngineError> {
     let random_key = || {
         random()
             .map(FingerprintKey::new)
@@ -90,16 +251,23 @@ pub(crate) fn open_secrets(choice: &SecretsChoice) -> Result<Secrets, crate::Eng
                 source: error.into(),
             })
     };
-    let mut notice = None;
+    let mut notices = Vec::new();
     let mut is_lasting = true;
     let key = match choice {
         SecretsChoice::Off => {
+            // No fingerprint leaves it: any key does.
+            let redactor = SecretScanner::builtin(FingerprintKey::new([0; 32]));
             return Ok(Secrets {
                 scanner: None,
-                notice: None,
+                redactor: Arc::new(redactor.map_err(broken_rules)?),
+                notices,
                 is_lasting: true,
             });
         }
+        _ if options.baseline.is_some() => match &options.baseline {
+            Some(baseline) => baseline.key(),
+            None => random_key()?,
+        },
         SecretsChoice::Key(key) => key.clone(),
         SecretsChoice::KeyOnce => {
             is_lasting = false;
@@ -109,7 +277,7 @@ pub(crate) fn open_secrets(choice: &SecretsChoice) -> Result<Secrets, crate::Eng
             Ok(bytes) => FingerprintKey::new(bytes),
             Err(error) => {
                 is_lasting = false;
-                notice = Some(Problem::new(
+                notices.push(Problem::new(
                     ProblemKind::Notice,
                     format!(
                         "the key of secret fingerprints at `{}` is not used, so they are other \
@@ -121,10 +289,34 @@ pub(crate) fn open_secrets(choice: &SecretsChoice) -> Result<Secrets, crate::Eng
             }
         },
     };
-    let scanner = SecretScanner::builtin(key).map_err(broken_rules)?;
+    let mut custom = CustomRules::default();
+    for file in &options.rules {
+        let before = custom.notes.len();
+        custom
+            .add(&file.text)
+            .map_err(|error| crate::EngineError::Secrets {
+                message: format!("cannot use the secret rules of `{}`", file.name),
+                source: error.into(),
+            })?;
+        let told = custom.notes.iter().skip(before).take(MAX_NOTES);
+        notices.extend(told.map(|note| {
+            Problem::new(
+                ProblemKind::Notice,
+                format!("secret rules of `{}`: {note}", file.name),
+            )
+        }));
+    }
+    let mut allow = policy.secret_allow.clone();
+    allow.extend(options.allow.iter().cloned());
+    let allow = AllowList::new(allow).map_err(|error| crate::EngineError::Secrets {
+        message: "cannot use the allow list of secrets".to_owned(),
+        source: error.into(),
+    })?;
+    let scanner = Arc::new(SecretScanner::with(key, custom, allow).map_err(broken_rules)?);
     Ok(Secrets {
-        scanner: Some(Arc::new(scanner)),
-        notice,
+        scanner: Some(scanner.clone()),
+        redactor: scanner,
+        notices,
         is_lasting,
     })
 }
@@ -201,8 +393,10 @@ mod tests {
         let path = dir.path().join("secret.key");
         std::fs::write(&path, [1; 32]).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        let opened = open_secrets(&SecretsChoice::KeyAt(path)).unwrap();
+        let options = SecretOptions::default();
+        let opened =
+            open_secrets(&SecretsChoice::KeyAt(path), &options, &Policy::default()).unwrap();
         assert!(!opened.is_lasting && opened.scanner.is_some());
-        assert!(opened.notice.unwrap().message.contains("open to others"));
+        assert!(opened.notices[0].message.contains("open to others"));
     }
 }

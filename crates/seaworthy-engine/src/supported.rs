@@ -46,9 +46,15 @@ pub fn supported() -> Vec<SupportGroup> {
         },
         SupportGroup {
             title: "Content of files in images",
-            rows: seaworthy_scan::content::ANALYZERS
+            rows: seaworthy_scan::content::ENGINES
                 .iter()
-                .map(|analyzer| row(analyzer.meta.id, analyzer.meta.summary))
+                .map(|engine| engine.meta)
+                .chain(
+                    seaworthy_scan::content::KEY_ANALYZERS
+                        .iter()
+                        .map(|row| row.meta),
+                )
+                .map(|meta| row(meta.id, meta.summary))
                 .collect(),
         },
         SupportGroup {

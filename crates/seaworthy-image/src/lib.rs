@@ -48,3 +48,4 @@ pub use oci_layout::OciSource;
 pub use open::{OpenFn, OpenOptions, SOURCES, SourceRow, open_image};
 pub use rootfs::RootFsSource;
 pub use source::{Image, ImageError, ImageSource, SourceKind};
+pub use spool::unnamed_file;

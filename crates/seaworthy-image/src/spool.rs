@@ -126,7 +126,11 @@ fn spool(raw: Box<dyn Read + Send>, ctx: &WalkContext, dir: &Path) -> Result<Ope
 
 /// A file that is gone when it is closed, whatever happens (`O_TMPFILE`, Linux 3.11; file
 /// systems without it get a name for a moment).
-pub(crate) fn unnamed_file(dir: &Path) -> io::Result<File> {
+///
+/// # Errors
+///
+/// What the system says: no room, no permission.
+pub fn unnamed_file(dir: &Path) -> io::Result<File> {
     let mode = Mode::RUSR | Mode::WUSR;
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     match rustix::fs::open(dir, flags | OFlags::TMPFILE, mode) {

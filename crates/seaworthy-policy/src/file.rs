@@ -14,13 +14,18 @@
 //! path = "usr/lib/python3"        # optional
 //! reason = "the parser is not reachable: input is signed"
 //! expires = 2026-12-31            # optional, last day it applies
+//!
+//! [[secret-allow]]                # secrets set aside before they are findings
+//! path = "app/tests/**"           # at least one of path, rule, fingerprint, sha256 (of the
+//! rule = "json-web-token"         # value), pattern (on the value), stop-word
+//! reason = "made up for the tests"
 //! ```
 //!
 //! The file decides whether a deployment goes ahead, so nothing in it is guessed: an
 //! unknown key, a word that is none, a missing reason are errors that name their line.
 
 use jiff::civil::Date;
-use seaworthy_core::Severity;
+use seaworthy_core::{SecretAllow, Severity};
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -75,6 +80,21 @@ const KEYS: &[(&str, Setter)] = &[
         policy.ignore = reader.ignores(value)?;
         Ok(())
     }),
+    ("secret-allow", |policy, reader, value| {
+        policy.secret_allow = reader.secret_allows(value)?;
+        Ok(())
+    }),
+];
+
+const ALLOW_KEYS: &[&str] = &[
+    "path",
+    "rule",
+    "fingerprint",
+    "sha256",
+    "pattern",
+    "stop-word",
+    "reason",
+    "expires",
 ];
 
 const IGNORE_KEYS: &[&str] = &["id", "package", "path", "reason", "expires"];
@@ -275,6 +295,60 @@ impl Reader<'_> {
         })
     }
 
+    fn secret_allows(&self, value: &Value<'_>) -> Result<Vec<SecretAllow>, PolicyError> {
+        let Some(array) = value.get_ref().as_array() else {
+            return Err(self.error(
+                value.span().start,
+                "`secret-allow` is not a list of tables",
+                "start each entry with `[[secret-allow]]` on a line of its own",
+            ));
+        };
+        array.iter().map(|value| self.secret_allow(value)).collect()
+    }
+
+    /// The conditions themselves are checked where they are compiled.
+    fn secret_allow(&self, value: &Value<'_>) -> Result<SecretAllow, PolicyError> {
+        let start = value.span().start;
+        let Some(table) = value.get_ref().as_table() else {
+            return Err(self.error(
+                start,
+                "an entry of `secret-allow` is not a table",
+                "write `[[secret-allow]]` and its keys below",
+            ));
+        };
+        for key in table.keys() {
+            let name: &str = key.get_ref();
+            if !ALLOW_KEYS.contains(&name) {
+                return Err(self.unknown_key(key.span().start, name, ALLOW_KEYS.iter().copied()));
+            }
+        }
+        let text = |key: &str| -> Result<Option<String>, PolicyError> {
+            let value = table.get(key);
+            value
+                .map(|value| self.text(value).map(str::to_owned))
+                .transpose()
+        };
+        Ok(SecretAllow {
+            path: text("path")?,
+            rule: text("rule")?,
+            fingerprint: text("fingerprint")?,
+            sha256: text("sha256")?,
+            pattern: text("pattern")?,
+            stop_word: text("stop-word")?,
+            reason: text("reason")?.ok_or_else(|| {
+                self.error(
+                    start,
+                    "an entry of `secret-allow` has no `reason`",
+                    "say in a sentence why the secret may be there; it is shown in the report",
+                )
+            })?,
+            expires: match table.get("expires") {
+                Some(value) => Some(self.date(value)?.to_string()),
+                None => None,
+            },
+        })
+    }
+
     /// A TOML date or the same in quotes.
     fn date(&self, value: &Value<'_>) -> Result<Date, PolicyError> {
         let text = match value.get_ref() {
@@ -335,6 +409,12 @@ mod tests {
             path = "/usr/lib/"
             reason = "not reachable"
             expires = 2026-12-31
+
+            [[secret-allow]]
+            path = "app/**"
+            stop-word = "harbour"
+            reason = "made up"
+            expires = 2026-12-31
         "#;
         assert_eq!(
             Policy::from_toml(text),
@@ -352,6 +432,13 @@ mod tests {
                     reason: "not reachable".into(),
                     expires: Some(jiff::civil::date(2026, 12, 31)),
                     line: 9,
+                }],
+                secret_allow: vec![SecretAllow {
+                    path: Some("app/**".into()),
+                    stop_word: Some("harbour".into()),
+                    reason: "made up".into(),
+                    expires: Some("2026-12-31".into()),
+                    ..SecretAllow::default()
                 }],
             })
         );

@@ -1,5 +1,5 @@
 use jiff::civil::Date;
-use seaworthy_core::{Detail, Finding, GapKind, ProblemKind, Severity};
+use seaworthy_core::{Detail, Finding, GapKind, ProblemKind, SecretAllow, Severity};
 
 /// What an image has to be like to be called seaworthy, and what of the findings is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Policy {
     pub accept_problems: Vec<ProblemKind>,
     /// Exceptions, in the order of the file.
     pub ignore: Vec<Ignore>,
+    /// Secrets that are known and meant to be where they are.
+    pub secret_allow: Vec<SecretAllow>,
 }
 
 impl Default for Policy {
@@ -36,6 +38,7 @@ impl Default for Policy {
             accept_gaps: Vec::new(),
             accept_problems: Vec::new(),
             ignore: Vec::new(),
+            secret_allow: Vec::new(),
         }
     }
 }

@@ -5,8 +5,8 @@ use seaworthy_policy as policy;
 
 use crate::{
     Action, Counts, Database, Distro, Finding, Gap, Ignored, Image, Judgement, Layer,
-    PackageCounts, PolicyUsed, Problem, Reason, Remediation, Report, SCHEMA_VERSION, Severity,
-    SeverityCount, Suppressed, Timings, Tool, Verdict,
+    MalwareEngine, PackageCounts, PolicyUsed, Problem, Reason, Remediation, Report, SCHEMA_VERSION,
+    Severity, SeverityCount, Suppressed, Timings, Tool, Verdict,
 };
 
 /// What a report is made of.
@@ -21,6 +21,8 @@ pub struct ReportParts<'a> {
     pub evidence: &'a core::ImageEvidence,
     /// The advisories it was judged by.
     pub database: Database,
+    /// What malware was looked for with.
+    pub malware: Vec<MalwareEngine>,
     /// The findings, in the order that was given to [`policy::evaluate`].
     pub findings: Vec<core::Finding>,
     /// Gaps, in the same sense.
@@ -65,6 +67,7 @@ impl Report {
             distro: parts.evidence.distro.as_ref().map(distro_of),
             packages: packages_of(parts.evidence),
             database: parts.database,
+            malware: parts.malware,
             policy: policy_of(parts.policy),
             verdict: verdict_of(parts.verdict),
             counts: count(&findings),
@@ -203,6 +206,7 @@ fn count(findings: &[Finding]) -> Counts {
         counts.total += 1;
         counts.fixable += fixable;
         counts.secrets += u64::from(finding.secret().is_some());
+        counts.malware += u64::from(finding.malware().is_some());
         counts.known_exploited += u64::from(flaw.is_some_and(|flaw| flaw.kev.is_some()));
         counts.unverified += u64::from(finding.certainty == crate::Certainty::Unverified);
         if let Some(count) = by_severity.get_mut(&std::cmp::Reverse(finding.severity)) {

@@ -7,7 +7,7 @@ use crate::{Action, Finding, Severity};
 
 /// Version of the document: the major number changes when a reader of the old one could
 /// misread the new one, the minor one when fields are added.
-pub const SCHEMA_VERSION: &str = "1.2";
+pub const SCHEMA_VERSION: &str = "1.3";
 
 /// The report of one scan: what was looked at, what was found, what that means.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +27,9 @@ pub struct Report {
     pub packages: PackageCounts,
     /// The advisories it was judged by.
     pub database: Database,
+    /// What malware was looked for with; empty where it was not looked for.
+    #[serde(default)]
+    pub malware: Vec<MalwareEngine>,
     /// The policy it was judged by.
     pub policy: PolicyUsed,
     /// The verdict.
@@ -135,6 +138,8 @@ pub enum DatabaseKind {
     Installed,
     /// The small set built into the program.
     Embedded,
+    /// None: only secrets were looked for.
+    NotUsed,
 }
 
 /// The advisories the image was judged by.
@@ -152,6 +157,25 @@ pub struct Database {
     pub expires_at: Option<String>,
     /// How many advisories it holds.
     pub advisories: u64,
+}
+
+/// Something that looked for malware in every file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MalwareEngine {
+    /// `signatures`, `yara`, `clamd` or `rules` (this program's own).
+    pub engine: String,
+    /// How many signatures or rules it has; absent where it does not tell.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub count: Option<u64>,
+    /// Where they come from or which version they are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<String>,
+    /// When the newest of them were published, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub published_at: Option<String>,
+    /// Whole days between that and the scan.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub age_days: Option<i64>,
 }
 
 /// The policy the verdict follows, without its exceptions: those are with the findings.
@@ -228,6 +252,9 @@ pub struct Counts {
     /// Of those that are not ignored, how many are secrets.
     #[serde(default)]
     pub secrets: u64,
+    /// Of those that are not ignored, how many are malware.
+    #[serde(default)]
+    pub malware: u64,
 }
 
 /// How many findings have one severity.

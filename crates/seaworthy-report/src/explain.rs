@@ -4,10 +4,12 @@ use std::io::{self, Write};
 
 use crate::table::Pen;
 use crate::text::{pad, printable};
-use crate::{Finding, Judgement, RenderOptions, Report, Secret, SecretState, Vulnerability};
+use crate::{
+    Detail, Finding, Judgement, Malware, RenderOptions, Report, Secret, SecretState, Vulnerability,
+};
 
 /// Writes the reasons of every finding that `id` names: a vulnerability's id or alias, the
-/// rule of a secret, or a fingerprint (or its first 8 digits and more). Returns how many there
+/// rule of a secret or of malware, a signature's name, or a fingerprint (or its first 8 digits and more). Returns how many there
 /// were.
 ///
 /// # Errors
@@ -51,6 +53,15 @@ fn is_named(finding: &Finding, id: &str) -> bool {
         || finding
             .secret()
             .is_some_and(|secret| same(&finding.rule) || same(&secret.secret))
+        || finding.malware().is_some_and(|malware| {
+            let without_engine =
+                |name: &String| name.split_once(": ").is_some_and(|(_, name)| same(name));
+            same(&finding.rule)
+                || malware
+                    .names
+                    .iter()
+                    .any(|name| same(name) || without_engine(name))
+        })
         || finding.vulnerability().is_some_and(|flaw| {
             same(&flaw.id)
                 || flaw.aliases.iter().any(|alias| same(alias))
@@ -72,10 +83,10 @@ fn write_finding(
         "{}",
         pen.paint(crate::table::BOLD, &printable(&finding.title))
     )?;
-    match (finding.vulnerability(), finding.secret()) {
-        (Some(flaw), _) => flaw_facts(flaw, finding, &line, out)?,
-        (None, Some(secret)) => secret_facts(secret, finding, &line, out)?,
-        (None, None) => {}
+    match &finding.detail {
+        Detail::Vulnerability(flaw) => flaw_facts(flaw, finding, &line, out)?,
+        Detail::Secret(secret) => secret_facts(secret, finding, &line, out)?,
+        Detail::Malware(malware) => malware_facts(malware, finding, pen, &line, out)?,
     }
     places(finding, report, &line, out)?;
     for trace in finding.vulnerability().map_or(&[][..], |flaw| &flaw.traces) {
@@ -133,8 +144,60 @@ fn secret_facts(
         SecretState::Configuration => "in the image's configuration, which anyone can inspect",
     };
     line("state", state, out)?;
+    for fact in &secret.facts {
+        line("known", fact, out)?;
+    }
+    for fix in &secret.fixes {
+        let place = match fix.line {
+            Some(number) => format!("{}, line {number}", fix.file),
+            None => format!("{}, a new line", fix.file),
+        };
+        line("change", &place, out)?;
+        if let Some(before) = &fix.before {
+            line("  from", before, out)?;
+        }
+        line("  to", &fix.after, out)?;
+        line("  because", &fix.note, out)?;
+    }
     line("revoke at", &secret.revoke, out)?;
     line("same secret", &secret.secret, out)
+}
+
+fn malware_facts(
+    malware: &Malware,
+    finding: &Finding,
+    pen: &Pen,
+    line: Line<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    line(
+        "rule",
+        &format!("{}: {}", finding.rule, malware.summary),
+        out,
+    )?;
+    line(
+        "severity",
+        &format!(
+            "{}, by {}",
+            finding.severity.as_str(),
+            finding.severity_origin
+        ),
+        out,
+    )?;
+    line("rests on", &malware.basis, out)?;
+    if !malware.names.is_empty() {
+        line("matched by", &malware.names.join(", "), out)?;
+    }
+    let state = match malware.in_final_view {
+        true => "in the final image",
+        false => "buried: removed by a later layer, but still part of the image",
+    };
+    line("state", state, out)?;
+    line(
+        "starts",
+        &crate::table::started(&malware.started_by, pen),
+        out,
+    )
 }
 
 fn flaw_facts(

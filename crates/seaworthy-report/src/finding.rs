@@ -162,6 +162,29 @@ pub struct Secret {
     pub revoke: String,
     /// In how many places it stands; `evidence` names the first of them.
     pub places: u64,
+    /// What more is known of it, in a few words each.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub facts: Vec<String>,
+    /// How to keep it out, written out for the Dockerfile that was given.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub fixes: Vec<SecretFix>,
+}
+
+/// A change that keeps a secret out of the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretFix {
+    /// The file to change.
+    pub file: String,
+    /// The line to change, counted from 1; left out where one is added.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<u64>,
+    /// That instruction as it is, without the value.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub before: Option<String>,
+    /// What to write instead.
+    pub after: String,
+    /// What else to do.
+    pub note: String,
 }
 
 /// Who can see a secret of an image.
@@ -439,6 +462,18 @@ impl From<core::SecretDetail> for Secret {
             },
             revoke: detail.revoke,
             places: detail.places,
+            facts: detail.facts,
+            fixes: detail
+                .fixes
+                .into_iter()
+                .map(|fix| SecretFix {
+                    file: fix.file,
+                    line: fix.line,
+                    before: fix.before,
+                    after: fix.after,
+                    note: fix.note,
+                })
+                .collect(),
         }
     }
 }

@@ -23,13 +23,15 @@ mod text;
 pub use actions::{Action, actions};
 pub use build::{ReportParts, image_of, packages_of};
 pub use document::{
-    Counts, Database, DatabaseKind, Distro, Gap, Image, Layer, Outcome, PackageCounts, PolicyUsed,
-    Problem, Reason, Report, SCHEMA_VERSION, SeverityCount, Suppressed, Timings, Tool, Verdict,
+    Counts, Database, DatabaseKind, Distro, Gap, Image, Layer, MalwareEngine, Outcome,
+    PackageCounts, PolicyUsed, Problem, Reason, Report, SCHEMA_VERSION, SeverityCount, Suppressed,
+    Timings, Tool, Verdict,
 };
 pub use explain::explain;
 pub use finding::{
     Certainty, CvssScore, Detail, Epss, Evidence, Finding, FixStatus, Ignored, Judgement, Kev,
-    Location, Remediation, Secret, SecretState, Severity, Subject, Trace, Vulnerability,
+    Location, Malware, Remediation, Secret, SecretFix, SecretState, Severity, StartedBy, Subject,
+    Trace, Vulnerability,
 };
 pub use inventory::{Inventory, InventoryPackage};
 pub use reporters::{RenderOptions, Reporter, reporter, reporters};

@@ -1,16 +1,19 @@
 //! The report for people, on a terminal.
 //!
 //! The first screen answers what a person came for: the verdict and why, what was looked
-//! at, how much there is and what to do first. Then secrets, findings by package, those with a
-//! fix first, and what could not be judged. Severity is always a word, and what fails has a
+//! at, how much there is and what to do first. Then malware, secrets, findings by package, those
+//! with a fix first, and what could not be judged. Severity is always a word, and what fails has a
 //! mark; colour only repeats them.
 
 mod findings;
 mod head;
+mod malware;
 mod rest;
 mod secrets;
 
 use std::io::{self, Write};
+
+pub(crate) use malware::started;
 
 use anstyle::{AnsiColor, Style};
 
@@ -29,6 +32,7 @@ pub(crate) fn write(
         details: options.details,
     };
     head::write(report, &pen, out)?;
+    malware::write(report, &pen, out)?;
     secrets::write(report, &pen, out)?;
     findings::write(report, &pen, out)?;
     rest::write(report, &pen, out)

@@ -5,6 +5,11 @@ use std::sync::Arc;
 use seaworthy_core::{EvidenceItem, ImagePath, Meta, Problem, ProblemKind};
 use seaworthy_image::EntryMeta;
 use seaworthy_secrets::scanner::SecretScanner;
+use seaworthy_signatures::SignatureSet;
+use seaworthy_signatures::yara::RuleEngine;
+use seaworthy_unpack::Limits;
+
+use crate::content::clamd::ClamdTool;
 
 /// One row of the list of analyzers. Everything about it is in the row: the compiled
 /// interest, help texts, support tables and cache keys are derived.
@@ -51,7 +56,21 @@ pub enum Reader {
         /// Begins with a file.
         start: fn(&FileMeta<'_>, &Tools) -> Box<dyn StreamReader>,
     },
+    /// The whole file in one piece up to [`MAX_EXAMINED`]: without a copy where it is in
+    /// memory already, in a buffer up to a few megabytes, in a mapped file without a name above
+    /// that. A larger one window by window.
+    Examine {
+        /// Looks at the whole content.
+        look: fn(&FileMeta<'_>, &[u8], &Tools, &mut Sink),
+        /// As in [`Reader::Stream`], for files above the bound.
+        overlap: usize,
+        /// Begins with a file above the bound.
+        start: fn(&FileMeta<'_>, &Tools) -> Box<dyn StreamReader>,
+    },
 }
+
+/// The largest file that [`Reader::Examine`] sees in one piece, in bytes.
+pub const MAX_EXAMINED: u64 = 4 << 30;
 
 /// What readers need that is made when the program runs: compiled rules, keys. Rows are plain
 /// data known when the program is built, so that tables can be derived from them; what has
@@ -61,6 +80,30 @@ pub enum Reader {
 pub struct Tools {
     /// Finds secrets; `None` where nobody wants them looked for.
     pub secrets: Option<Arc<SecretScanner>>,
+    /// Cuts secrets out of the history and commands that a report shows, whether or not they are
+    /// reported. Without it `secrets` does that.
+    pub redactor: Option<Arc<SecretScanner>>,
+    /// Malware signatures; `None` where nobody wants them, or none are installed.
+    pub signatures: Option<Arc<SignatureSet>>,
+    /// YARA rules; `None` where nobody wants any.
+    pub yara: Option<Arc<dyn RuleEngine>>,
+    /// A ClamAV daemon; `None` where nobody wants one asked.
+    pub clamd: Option<Arc<ClamdTool>>,
+    /// Whether our own rules about malware are asked.
+    pub heuristics: bool,
+    /// How much is unpacked of one file.
+    pub unpack: Limits,
+}
+
+impl Tools {
+    /// Whether any of them looks into files.
+    pub fn look_into_files(&self) -> bool {
+        self.secrets.is_some()
+            || self.signatures.is_some()
+            || self.yara.is_some()
+            || self.clamd.is_some()
+            || self.heuristics
+    }
 }
 
 /// The largest overlap of windows, in bytes; a greater wish is cut to it.

@@ -75,7 +75,8 @@ pub fn scan_image(
             // be in their way.
             let share = size_of(layer).saturating_mul(threads as u64);
             ctx.single_thread |= threads == 1 || share <= total;
-            let (evidence, is_verified) = match scan_layer_checked(layer, analyzers, &ctx) {
+            let (evidence, is_verified) = match scan_layer_checked(layer, analyzers, &ctx, threads)
+            {
                 Ok(scanned) => scanned,
                 Err(LayerError::Cancelled) => return,
                 Err(error) => (unreadable(layer, &error), false),
@@ -119,6 +120,7 @@ pub fn scan_image(
     let config = content::config::read(&image.config, layers.len(), analyzers.tools());
     let mut evidence = coalesce(&results, &config.created_by);
     evidence.config_secrets = config.secrets;
+    evidence.start = config.start;
     evidence.problems.extend(image.problems.iter().cloned());
     let mut notices = std::mem::take(&mut *lock(&notices));
     notices.sort_unstable();

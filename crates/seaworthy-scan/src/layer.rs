@@ -8,9 +8,10 @@
 //! Left out on purpose: names that lead through a symbolic link of the image. Links are
 //! never followed, so such an entry keeps the name it was written under.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::BuildHasherDefault;
 use std::ops::Bound;
+use std::thread;
 
 use seaworthy_core::{
     EvidenceItem, FileEvidence, ImagePath, LayerEvidence, LayerStats, PathSet, Problem, ProblemKind,
@@ -18,8 +19,9 @@ use seaworthy_core::{
 use seaworthy_image::{Body, Entry, EntryKind, EntryMeta, Flow, Layer, LayerError, WalkContext};
 
 use crate::interest::{AlreadyHashed, AnalyzerIndex};
+use crate::pool::{Batch, Job, Piece, Pool, Shared};
 use crate::read::{Content, ContentReader};
-use crate::{AnalyzerSet, FileMeta};
+use crate::{AnalyzerSet, FileMeta, MAX_EXAMINED, Sink};
 
 /// Bytes of evidence kept of one layer. The largest real ones stay below 50 MB.
 const EVIDENCE_BUDGET: usize = 512 << 20;
@@ -38,7 +40,8 @@ pub fn scan_layer(
     analyzers: &AnalyzerSet,
     ctx: &WalkContext,
 ) -> Result<LayerEvidence, LayerError> {
-    scan_layer_checked(layer, analyzers, ctx).map(|(evidence, _)| evidence)
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    scan_layer_checked(layer, analyzers, ctx, threads).map(|(evidence, _)| evidence)
 }
 
 /// The same, and whether the diff ID is known to be that of the bytes, so that the evidence
@@ -47,8 +50,45 @@ pub(crate) fn scan_layer_checked(
     layer: &dyn Layer,
     analyzers: &AnalyzerSet,
     ctx: &WalkContext,
+    threads: usize,
 ) -> Result<(LayerEvidence, bool), LayerError> {
-    let mut pass = Pass::new(analyzers);
+    let workers = if ctx.single_thread {
+        0
+    } else {
+        threads.saturating_sub(1)
+    };
+    let examiner = analyzers.examiner().filter(|_| workers > 0);
+    let Some(examiner) = examiner else {
+        return walk(layer, Pass::new(analyzers, None), ctx);
+    };
+    let shared = Shared::new(analyzers);
+    thread::scope(|scope| {
+        let hands = Hands {
+            pool: Pool::new(&shared, scope, workers),
+            examiner,
+            batch: Batch::default(),
+            open: Vec::new(),
+            given: VecDeque::new(),
+        };
+        let _close = CloseOnDrop(&shared);
+        walk(layer, Pass::new(analyzers, Some(hands)), ctx)
+    })
+}
+
+/// Ends the workers also where the walk panics: the scope waits for them.
+struct CloseOnDrop<'s, 'a>(&'s Shared<'a>);
+
+impl Drop for CloseOnDrop<'_, '_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn walk(
+    layer: &dyn Layer,
+    mut pass: Pass<'_, '_, '_>,
+    ctx: &WalkContext,
+) -> Result<(LayerEvidence, bool), LayerError> {
     let mut outcome = layer.walk(ctx, &mut |mut entry| {
         if ctx.cancel.is_cancelled() {
             return Ok(Flow::Stop);
@@ -59,6 +99,7 @@ pub(crate) fn scan_layer_checked(
     if ctx.cancel.is_cancelled() {
         return Err(LayerError::Cancelled);
     }
+    pass.settle_all();
     if !pass.links.is_empty() {
         let mut again = LinkPass::new(&mut pass);
         layer.walk(ctx, &mut |mut entry| {
@@ -99,9 +140,52 @@ struct PendingLink {
     wanted: Vec<AnalyzerIndex>,
 }
 
-struct Pass<'a> {
+/// Files whose content other threads look at.
+struct Hands<'scope, 'env> {
+    pool: Pool<'scope, 'env>,
+    examiner: AnalyzerIndex,
+    /// What is handed over next, and the files in it.
+    batch: Batch,
+    open: Vec<Pending>,
+    /// What was handed over, in order.
+    given: VecDeque<(u64, Vec<Pending>)>,
+}
+
+/// A file under way.
+struct Pending {
+    path: ImagePath,
+    hash: u64,
+    /// What the other analyzers said.
+    found: Found,
+    /// Whether a later entry replaced it.
+    is_replaced: bool,
+}
+
+impl Hands<'_, '_> {
+    fn pending(&mut self) -> impl Iterator<Item = &mut Pending> {
+        self.given
+            .iter_mut()
+            .flat_map(|(_, files)| files)
+            .chain(&mut self.open)
+    }
+
+    fn give(&mut self) {
+        if !self.open.is_empty() {
+            let next = Batch {
+                buffer: self.pool.buffer(),
+                ..Batch::default()
+            };
+            let number = self.pool.give(std::mem::replace(&mut self.batch, next));
+            self.given
+                .push_back((number, std::mem::take(&mut self.open)));
+        }
+    }
+}
+
+struct Pass<'a, 'scope, 'env> {
     analyzers: &'a AnalyzerSet,
     reader: ContentReader<'a>,
+    hands: Option<Hands<'scope, 'env>>,
     found: BTreeMap<ImagePath, Found>,
     links: BTreeMap<ImagePath, PendingLink>,
     /// Hashes of the paths in `found` and `links` and of all their ancestors: tells in one
@@ -117,11 +201,15 @@ struct Pass<'a> {
     wanted: Vec<AnalyzerIndex>,
 }
 
-impl<'a> Pass<'a> {
-    fn new(analyzers: &'a AnalyzerSet) -> Pass<'a> {
+impl<'a, 'scope, 'env> Pass<'a, 'scope, 'env> {
+    fn new(
+        analyzers: &'a AnalyzerSet,
+        hands: Option<Hands<'scope, 'env>>,
+    ) -> Pass<'a, 'scope, 'env> {
         Pass {
             analyzers,
             reader: ContentReader::new(analyzers),
+            hands,
             found: BTreeMap::new(),
             links: BTreeMap::new(),
             tracked: HashSet::default(),
@@ -174,6 +262,12 @@ impl<'a> Pass<'a> {
     fn forget(&mut self, path: &ImagePath, is_directory: bool) {
         self.found.remove(path);
         self.links.remove(path);
+        if let Some(hands) = &mut self.hands {
+            for pending in hands.pending() {
+                pending.is_replaced |= pending.path == *path
+                    || (!is_directory && pending.path.is_within(path.as_str()));
+            }
+        }
         if !is_directory {
             remove_below(&mut self.found, path.as_str());
             remove_below(&mut self.links, path.as_str());
@@ -194,8 +288,89 @@ impl<'a> Pass<'a> {
             return;
         }
         let meta = FileMeta { path, entry };
-        let found = analyse(&mut content, &meta, &self.wanted, by_path);
-        self.keep(path, hash, found);
+        let examiner = self.hands.as_ref().map(|hands| hands.examiner);
+        let Some(examiner) = examiner.filter(|_| content.size() <= MAX_EXAMINED) else {
+            let found = analyse(&mut content, &meta, &self.wanted, by_path);
+            self.keep(path, hash, found);
+            return;
+        };
+        self.wanted.retain(|index| *index != examiner);
+        let mut sink = Sink::default();
+        // Before streams that would let go of what they have seen.
+        content.gather(&mut sink);
+        let mut found = match self.wanted.is_empty() {
+            true => Found::default(),
+            false => analyse(&mut content, &meta, &self.wanted, by_path),
+        };
+        let Some(hands) = &mut self.hands else { return };
+        let piece = content.take(&mut hands.batch.buffer, || hands.pool.buffer(), &mut sink);
+        found.problems.extend(sink.into_parts().1);
+        let Some(piece) = piece else {
+            self.keep(path, hash, found);
+            return;
+        };
+        if let Piece::Own(bytes) = &piece {
+            hands.batch.own_bytes += bytes.len();
+        }
+        hands.batch.jobs.push(Job {
+            path: path.clone(),
+            entry,
+            analyzer: examiner,
+            piece,
+        });
+        hands.open.push(Pending {
+            path: path.clone(),
+            hash,
+            found,
+            is_replaced: false,
+        });
+        if hands.batch.is_full() {
+            hands.give();
+        }
+        self.track(path, hash);
+        self.settle();
+    }
+
+    /// Takes the results that are there, in order.
+    fn settle(&mut self) {
+        while let Some(hands) = &mut self.hands
+            && let Some((number, _)) = hands.given.front()
+            && let Some(sinks) = hands.pool.take(*number)
+            && let Some((_, files)) = hands.given.pop_front()
+        {
+            self.take_results(files, sinks);
+        }
+    }
+
+    /// Waits for all that is under way.
+    fn settle_all(&mut self) {
+        if let Some(hands) = &mut self.hands {
+            hands.give();
+        }
+        while let Some(hands) = &mut self.hands
+            && let Some((number, files)) = hands.given.pop_front()
+        {
+            let sinks = hands.pool.finish(number);
+            self.take_results(files, sinks);
+        }
+    }
+
+    fn take_results(&mut self, files: Vec<Pending>, sinks: Vec<Sink>) {
+        let Some(examiner) = self.hands.as_ref().map(|hands| hands.examiner) else {
+            return;
+        };
+        for (mut file, sink) in files.into_iter().zip(sinks) {
+            if file.is_replaced {
+                continue;
+            }
+            let (items, problems) = sink.into_parts();
+            if !items.is_empty() {
+                file.found.by.push((examiner, items));
+                file.found.by.sort_by_key(|(analyzer, _)| *analyzer);
+            }
+            file.found.problems.extend(problems);
+            self.keep(&file.path, file.hash, file.found);
+        }
     }
 
     fn keep(&mut self, path: &ImagePath, hash: u64, mut found: Found) {
@@ -237,6 +412,13 @@ impl<'a> Pass<'a> {
         let interests = self.analyzers.interests();
         interests.wanted_by_path(path.as_str(), hash, &mut wanted);
         let mut copy = Found::default();
+        let under_way = self
+            .hands
+            .as_mut()
+            .is_some_and(|hands| hands.pending().any(|pending| pending.path == *target));
+        if under_way {
+            self.settle_all();
+        }
         if let Some(found) = self.found.get(target) {
             for (analyzer, items) in &found.by {
                 let by_path = wanted.contains(analyzer);
@@ -293,8 +475,8 @@ impl<'a> Pass<'a> {
 }
 
 /// The second walk: reads the targets of the links that are still without evidence.
-struct LinkPass<'p, 'a> {
-    pass: &'p mut Pass<'a>,
+struct LinkPass<'p, 'a, 'scope, 'env> {
+    pass: &'p mut Pass<'a, 'scope, 'env>,
     /// Links by target.
     by_target: BTreeMap<ImagePath, Vec<ImagePath>>,
     /// By link. A later entry of the target's name replaces what an earlier one gave.
@@ -303,8 +485,8 @@ struct LinkPass<'p, 'a> {
     position: u64,
 }
 
-impl<'p, 'a> LinkPass<'p, 'a> {
-    fn new(pass: &'p mut Pass<'a>) -> LinkPass<'p, 'a> {
+impl<'p, 'a, 'scope, 'env> LinkPass<'p, 'a, 'scope, 'env> {
+    fn new(pass: &'p mut Pass<'a, 'scope, 'env>) -> LinkPass<'p, 'a, 'scope, 'env> {
         let mut by_target: BTreeMap<ImagePath, Vec<ImagePath>> = BTreeMap::new();
         let mut last_position = 0;
         for (path, link) in &pass.links {
@@ -435,6 +617,11 @@ fn size_of_item(item: &EvidenceItem) -> usize {
                 + secret.redacted.len()
                 + secret.fingerprint.len()
                 + inside(&secret.inside)
+                + 4 * secret.allowed_by.len()
+                + secret.nature.as_ref().map_or(0, |_| 256)
+        }
+        EvidenceItem::PublicKey(key) => {
+            key.spki_sha256.len() + key.name.as_ref().map_or(0, String::len)
         }
         EvidenceItem::Detection(found) => {
             found.name.len() + found.note.len() + inside(&found.inside)

@@ -7,7 +7,7 @@
 //! is not decided here.
 //!
 //! To add an analyzer, write one file that exports an [`Analyzer`] and add one line to
-//! [`catalogers::ANALYZERS`], or to [`content::ANALYZERS`] for what looks at every file.
+//! [`catalogers::ANALYZERS`]. What looks at every file is a tool of [`content::ANALYZER`].
 
 mod analyzer;
 mod bytes;
@@ -19,11 +19,14 @@ mod image;
 mod interest;
 mod layer;
 mod memory_layer;
+mod pool;
 mod problems;
 mod read;
 mod set;
 
-pub use analyzer::{Analyzer, FileMeta, Interest, MAX_OVERLAP, Reader, Sink, StreamReader, Tools};
+pub use analyzer::{
+    Analyzer, FileMeta, Interest, MAX_EXAMINED, MAX_OVERLAP, Reader, Sink, StreamReader, Tools,
+};
 pub use cache::{CacheError, CacheStatus, EvidenceCache};
 pub use coalesce::{coalesce, merged_usr_alias};
 pub use image::{ScannedImage, scan_image};

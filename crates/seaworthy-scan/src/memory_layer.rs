@@ -12,7 +12,7 @@ use seaworthy_image::{
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLayer {
     diff_id: Option<Digest>,
-    entries: Vec<(ImagePath, EntryKind, Vec<u8>)>,
+    entries: Vec<(ImagePath, EntryKind, Vec<u8>, u32)>,
     streamed: bool,
 }
 
@@ -40,6 +40,19 @@ impl MemoryLayer {
     #[must_use]
     pub fn file(self, path: &str, content: impl Into<Vec<u8>>) -> MemoryLayer {
         self.entry(path, EntryKind::File, content)
+    }
+
+    /// Adds a regular file with these permission bits; others have 0644.
+    #[must_use]
+    pub fn file_with_mode(
+        mut self,
+        path: &str,
+        mode: u32,
+        content: impl Into<Vec<u8>>,
+    ) -> MemoryLayer {
+        self.entries
+            .push((ImagePath::new(path), EntryKind::File, content.into(), mode));
+        self
     }
 
     /// Adds a directory.
@@ -85,7 +98,7 @@ impl MemoryLayer {
         content: impl Into<Vec<u8>>,
     ) -> MemoryLayer {
         self.entries
-            .push((ImagePath::new(path), kind, content.into()));
+            .push((ImagePath::new(path), kind, content.into(), 0o644));
         self
     }
 
@@ -94,8 +107,8 @@ impl MemoryLayer {
         let files = self
             .entries
             .iter()
-            .filter(|(_, kind, _)| *kind == EntryKind::File);
-        files.map(|(path, _, _)| path.as_str())
+            .filter(|(_, kind, ..)| *kind == EntryKind::File);
+        files.map(|(path, ..)| path.as_str())
     }
 }
 
@@ -112,7 +125,7 @@ impl Layer for MemoryLayer {
         Some(
             self.entries
                 .iter()
-                .map(|(_, _, content)| content.len() as u64)
+                .map(|(_, _, content, _)| content.len() as u64)
                 .sum(),
         )
     }
@@ -123,7 +136,7 @@ impl Layer for MemoryLayer {
         visit: &mut dyn FnMut(Entry<'_>) -> io::Result<Flow>,
     ) -> Result<WalkOutcome, LayerError> {
         let mut outcome = WalkOutcome::default();
-        for (path, kind, content) in &self.entries {
+        for (path, kind, content, mode) in &self.entries {
             if ctx.cancel.is_cancelled() {
                 return Err(LayerError::Cancelled);
             }
@@ -141,7 +154,7 @@ impl Layer for MemoryLayer {
                 path: path.clone(),
                 kind: kind.clone(),
                 meta: EntryMeta {
-                    mode: 0o644,
+                    mode: *mode,
                     size: content.len() as u64,
                     ..EntryMeta::default()
                 },

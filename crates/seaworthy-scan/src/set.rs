@@ -9,7 +9,7 @@ use crate::{Analyzer, Interest, Reader, Tools, catalogers, content};
 
 /// Raised whenever the pass itself, and no analyzer, gives another result for the same
 /// layer, or the shape of the evidence changes.
-const PASS_REVISION: u32 = 1;
+const PASS_REVISION: u32 = 2;
 
 /// A list of analyzers, compiled.
 pub struct AnalyzerSet {
@@ -33,11 +33,29 @@ impl AnalyzerSet {
     /// The same set, looking for secrets too.
     #[must_use]
     pub fn with_secrets(self, scanner: Arc<SecretScanner>) -> AnalyzerSet {
-        let mut analyzers = self.analyzers;
-        analyzers.push(content::secrets::ANALYZER);
         let tools = Tools {
             secrets: Some(scanner),
+            ..self.tools.clone()
         };
+        self.with_content(tools)
+    }
+
+    /// The same set, looking into every file with these tools.
+    #[must_use]
+    pub fn with_content(self, tools: Tools) -> AnalyzerSet {
+        let mut analyzers = self.analyzers;
+        let rows = || {
+            [&content::ANALYZER]
+                .into_iter()
+                .chain(content::KEY_ANALYZERS)
+        };
+        analyzers.retain(|analyzer| !rows().any(|row| row.meta.id == analyzer.meta.id));
+        if tools.look_into_files() {
+            analyzers.push(content::ANALYZER);
+        }
+        if tools.secrets.is_some() {
+            analyzers.extend_from_slice(content::KEY_ANALYZERS);
+        }
         AnalyzerSet::with_tools(analyzers, tools)
     }
 
@@ -82,6 +100,18 @@ impl AnalyzerSet {
         &self.interests
     }
 
+    /// The analyzer that looks into every file's whole content, where the set has it.
+    pub(crate) fn examiner(&self) -> Option<AnalyzerIndex> {
+        self.interests
+            .wanted_always()
+            .iter()
+            .copied()
+            .find(|index| {
+                self.get(*index)
+                    .is_some_and(|analyzer| matches!(analyzer.reader, Reader::Examine { .. }))
+            })
+    }
+
     pub(crate) fn get(&self, index: AnalyzerIndex) -> Option<&Analyzer> {
         self.analyzers.get(usize::from(index))
     }
@@ -99,6 +129,7 @@ fn revision_key(analyzers: &[Analyzer], tools: &Tools) -> u64 {
             let reader = match analyzer.reader {
                 Reader::Whole { cap, .. } => format!("whole {cap}"),
                 Reader::Stream { overlap, .. } => format!("stream {overlap}"),
+                Reader::Examine { overlap, .. } => format!("examine {overlap}"),
             };
             let meta = analyzer.meta;
             format!("{} {} {interest} {reader}\n", meta.id, meta.revision)
@@ -110,8 +141,9 @@ fn revision_key(analyzers: &[Analyzer], tools: &Tools) -> u64 {
     for row in rows {
         hasher.update(row.as_bytes());
     }
-    if let Some(scanner) = &tools.secrets {
-        hasher.update(&scanner.revision().to_le_bytes());
+    for (engine, revision) in content::revisions(tools) {
+        hasher.update(engine.as_bytes());
+        hasher.update(&revision.to_le_bytes());
     }
     hasher.digest()
 }
@@ -125,7 +157,11 @@ mod tests {
     #[test]
     fn every_row_describes_itself_under_its_own_id() {
         let mut ids = BTreeSet::new();
-        for analyzer in catalogers::ANALYZERS.iter().chain(content::ANALYZERS) {
+        for analyzer in catalogers::ANALYZERS
+            .iter()
+            .chain([&content::ANALYZER])
+            .chain(content::KEY_ANALYZERS)
+        {
             let meta = analyzer.meta;
             assert!(ids.insert(meta.id), "two analyzers are called {}", meta.id);
             assert!(

@@ -2,10 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use crate::jwt::web_token;
+use crate::keys::private_key;
 
 /// A check a rule can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
     /// Nothing beyond pattern and entropy.
@@ -15,8 +18,10 @@ pub enum Check {
     /// make their tokens (GitHub blog 2021-04-05, "Behind GitHub's new authentication token
     /// formats").
     Crc32Base62,
-    /// Three base64url parts of which the first two are JSON objects (RFC 7519).
+    /// A JSON web token that can be read (RFC 7519).
     Jwt,
+    /// A private key that holds together inside its armour.
+    PrivateKey,
     /// Base64 that decodes, with or without padding.
     Base64,
     /// At least one letter and one digit: keeps words and numbers out.
@@ -31,7 +36,8 @@ impl Check {
         match self {
             Check::None => true,
             Check::Crc32Base62 => crc32_base62(value),
-            Check::Jwt => jwt(value),
+            Check::Jwt => web_token(value).is_some(),
+            Check::PrivateKey => private_key(value).is_some(),
             Check::Base64 => {
                 let trimmed = value.trim_ascii_end();
                 let end = trimmed
@@ -70,16 +76,6 @@ fn crc32_base62(value: &[u8]) -> bool {
         rest /= 62;
     }
     expected == *sum
-}
-
-fn jwt(value: &[u8]) -> bool {
-    let parts: Vec<&[u8]> = value.split(|b| *b == b'.').collect();
-    let is_object = |part: &[u8]| {
-        URL_SAFE_NO_PAD
-            .decode(part)
-            .is_ok_and(|json| json.first() == Some(&b'{') && json.last() == Some(&b'}'))
-    };
-    parts.len() == 3 && is_object(parts[0]) && is_object(parts[1])
 }
 
 #[cfg(test)]

@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use regex::bytes::Regex;
+
 use crate::assignment::{self, Quotes};
+use crate::check::Check;
+use crate::decode;
 use crate::entropy::shannon;
+use crate::file_kind::quotes_of;
 use crate::placeholder::is_placeholder;
 use crate::prefilter::{Hit, Prefilter};
 use crate::rule::Rule;
@@ -16,6 +21,22 @@ pub struct Match {
     pub range: Range<usize>,
     /// What it is.
     pub kind: MatchKind,
+    /// The value, where it does not stand in the buffer as it is.
+    pub(crate) decoded: Option<Box<Decoded>>,
+}
+
+/// A value that had to be decoded first.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Decoded {
+    /// How, from the outside in, joined by `!/`.
+    pub way: String,
+    pub value: Vec<u8>,
+}
+
+impl std::fmt::Debug for Decoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} [redacted]", self.way)
+    }
 }
 
 /// What made a match.
@@ -36,6 +57,10 @@ pub struct Engine {
     keyword_rules: Vec<Vec<u32>>,
     /// For each keyword whether it makes a name suspicious.
     assignments: Vec<bool>,
+    /// Rules that are tried on every byte.
+    anywhere: Vec<usize>,
+    /// Rules that only look at paths.
+    by_path: Vec<usize>,
 }
 
 /// Most matches reported from one buffer: a file made of tokens must not fill the memory.
@@ -61,12 +86,35 @@ impl Engine {
             .keys()
             .map(|k| assignment::KEYWORDS.contains(&k.as_str()))
             .collect();
+        let numbers = |wanted: fn(&Rule) -> bool| {
+            let all = rules.iter().enumerate();
+            all.filter(|(_, rule)| wanted(rule))
+                .map(|(number, _)| number)
+                .collect()
+        };
         Engine {
+            anywhere: numbers(|rule| rule.anywhere && !rule.pattern.is_empty()),
+            by_path: numbers(|rule| rule.pattern.is_empty()),
             rules,
             prefilter,
             assignments,
             keyword_rules: keywords.into_values().collect(),
         }
+    }
+
+    /// The rules back.
+    pub(crate) fn into_rules(self) -> Vec<Rule> {
+        self.rules
+    }
+
+    /// Rules that a file meets by its path alone.
+    pub fn by_path(&self, path: &str) -> impl Iterator<Item = usize> {
+        self.by_path.iter().copied().filter(move |&number| {
+            let patterns = self.rules.get(number).and_then(Rule::compiled);
+            patterns
+                .and_then(|patterns| patterns.path.as_ref())
+                .is_some_and(|pattern| pattern.is_match(path.as_bytes()))
+        })
     }
 
     /// The rules, in their order.
@@ -80,6 +128,62 @@ impl Engine {
     /// `quotes` says whether the generic rule takes bare values, which the caller knows from
     /// the file's name.
     pub fn scan(&self, haystack: &[u8], quotes: Quotes) -> Vec<Match> {
+        self.scan_at(haystack, quotes, None)
+    }
+
+    /// The same for a file at `path`, without a leading slash, which some rules ask for. Texts
+    /// in UTF-16, base64 and other clothes are decoded and searched too.
+    pub fn scan_at(&self, haystack: &[u8], quotes: Quotes, path: Option<&str>) -> Vec<Match> {
+        let mut matches = self.plain(haystack, quotes, path);
+        self.decoded(haystack, quotes, path, decode::DEPTH, &mut matches);
+        matches.sort_by_key(|found| (found.range.start, found.kind, found.range.end));
+        drop_overlapped(matches)
+    }
+
+    /// Adds what stands in encoded texts.
+    fn decoded(
+        &self,
+        haystack: &[u8],
+        quotes: Quotes,
+        path: Option<&str>,
+        depth: u32,
+        out: &mut Vec<Match>,
+    ) {
+        let Some(depth) = depth.checked_sub(1) else {
+            return;
+        };
+        decode::texts(haystack, |decoded| {
+            if out.len() >= MAX_MATCHES {
+                return;
+            }
+            let quotes = match (decoded.how, quotes) {
+                // The zeros of UTF-16 make a file look like a binary.
+                ("utf-16", _) => path.map_or(Quotes::Required, quotes_of),
+                (_, Quotes::Never) => Quotes::Never,
+                _ if decoded.text.len() <= decode::CONFIGURATION_BYTES => Quotes::Optional,
+                _ => Quotes::Required,
+            };
+            let mut inner = self.plain(&decoded.text, quotes, path);
+            self.decoded(&decoded.text, quotes, path, depth, &mut inner);
+            out.extend(inner.into_iter().map(|found| {
+                let (way, value) = match found.decoded {
+                    Some(deeper) => (format!("{}!/{}", decoded.how, deeper.way), deeper.value),
+                    None => (
+                        decoded.how.to_owned(),
+                        decoded.text[found.range.clone()].to_vec(),
+                    ),
+                };
+                Match {
+                    range: decoded.place(&found.range),
+                    kind: found.kind,
+                    decoded: Some(Box::new(Decoded { way, value })),
+                }
+            }));
+        });
+    }
+
+    /// What stands in the bytes as they are, in no order.
+    fn plain(&self, haystack: &[u8], quotes: Quotes, path: Option<&str>) -> Vec<Match> {
         // For each rule the window that its keywords opened and that was not looked at yet.
         // Windows that touch become one, so that dense keywords cost one pass of the pattern.
         let mut open: Vec<Option<Range<usize>>> = Vec::new();
@@ -95,6 +199,7 @@ impl Engine {
                 matches.push(Match {
                     range,
                     kind: MatchKind::Assignment,
+                    decoded: None,
                 });
             }
             for &number in &self.keyword_rules[hit.keyword] {
@@ -110,7 +215,7 @@ impl Engine {
                     }
                     slot => {
                         if let Some(former) = slot.replace(window) {
-                            self.look(haystack, former, number, &mut matches);
+                            self.look(haystack, former, number, path, &mut matches);
                         }
                     }
                 }
@@ -118,11 +223,13 @@ impl Engine {
         });
         for (number, window) in open.into_iter().enumerate() {
             if let Some(window) = window {
-                self.look(haystack, window, number, &mut matches);
+                self.look(haystack, window, number, path, &mut matches);
             }
         }
-        matches.sort_by_key(|found| (found.range.start, found.kind));
-        drop_overlapped(matches)
+        for &number in &self.anywhere {
+            self.look(haystack, 0..haystack.len(), number, path, &mut matches);
+        }
+        matches
     }
 
     /// The cheap conditions that keep common words from costing a pattern each time.
@@ -149,9 +256,23 @@ impl Engine {
     }
 
     /// Tries a rule's pattern in a window.
-    fn look(&self, haystack: &[u8], window: Range<usize>, number: usize, out: &mut Vec<Match>) {
+    fn look(
+        &self,
+        haystack: &[u8],
+        window: Range<usize>,
+        number: usize,
+        path: Option<&str>,
+        out: &mut Vec<Match>,
+    ) {
         let rule = &self.rules[number];
-        let Some(regex) = rule.regex() else { return };
+        let Some(patterns) = rule.compiled() else {
+            return;
+        };
+        let Some(regex) = &patterns.regex else { return };
+        let elsewhere = |wanted: &Regex| path.is_some_and(|path| !wanted.is_match(path.as_bytes()));
+        if patterns.path.as_ref().is_some_and(elsewhere) {
+            return;
+        }
         // One byte more on the left, for `\b` to see; matches begin behind it.
         let base = window.start.saturating_sub(1);
         let text = &haystack[base..window.end];
@@ -161,12 +282,15 @@ impl Engine {
             && let Some(captures) = regex.captures_at(text, at)
             && let Some(whole) = captures.get(0)
         {
-            let value = captures.name("secret").unwrap_or(whole);
-            if Engine::accepts(rule, value.as_bytes()) {
+            let value = rule.value(&captures).unwrap_or(whole);
+            if Engine::accepts(rule, value.as_bytes())
+                && !patterns.allows(text, &whole, value.as_bytes(), path)
+            {
                 let range = base + value.start()..base + value.end();
                 out.push(Match {
                     range,
                     kind: MatchKind::Rule(number),
+                    decoded: None,
                 });
             }
             at = whole.end().max(whole.start() + 1);
@@ -176,7 +300,8 @@ impl Engine {
     fn accepts(rule: &Rule, value: &[u8]) -> bool {
         rule.entropy.is_none_or(|floor| shannon(value) >= floor)
             && rule.check.passes(value)
-            && !is_placeholder(value)
+            // Base64 of a key holds runs and words by chance, and a key that parses is one.
+            && (rule.check == Check::PrivateKey || !is_placeholder(value))
     }
 }
 
@@ -239,6 +364,23 @@ mod tests {
             values(text, Quotes::Required),
             [("q8Zr2LmX0vTn", MatchKind::Assignment)]
         );
+    }
+
+    #[test]
+    fn what_is_encoded_is_found_with_its_value_and_its_way() {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::STANDARD;
+        let inner = format!(
+            "key: {}",
+            STANDARD.encode("the token is tok_q8Zr2LmX0vTn here")
+        );
+        let text = format!("data: {}", STANDARD.encode(inner));
+        let found = engine().scan(text.as_bytes(), Quotes::Required);
+        assert_eq!(found.len(), 1);
+        let decoded = found[0].decoded.as_ref().unwrap();
+        assert_eq!(decoded.way, "base64!/base64");
+        assert_eq!(decoded.value, b"q8Zr2LmX0vTn");
+        assert!(!format!("{found:?}").contains("q8Zr"));
     }
 
     #[test]

@@ -119,6 +119,54 @@ pub fn is_published_sample(path: &str) -> bool {
     false
 }
 
+/// Names of files that hold nothing but secrets, or secrets among other things nobody should
+/// copy into an image.
+const SECRET_FILES: &[&str] = &[
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    ".netrc",
+    "_netrc",
+    ".npmrc",
+    ".yarnrc.yml",
+    ".pypirc",
+    ".pgpass",
+    ".my.cnf",
+    ".env",
+    ".git-credentials",
+    ".dockercfg",
+    ".vault-token",
+    ".s3cfg",
+    ".boto",
+    "terraform.tfstate",
+    "kubeconfig",
+    "service-account.json",
+];
+
+/// Ends of paths of such files.
+const SECRET_PATHS: &[&str] = &[
+    ".docker/config.json",
+    ".aws/credentials",
+    ".kube/config",
+    ".azure/accessTokens.json",
+    "application_default_credentials.json",
+    ".p12",
+    ".pfx",
+    ".jks",
+    ".kdbx",
+    ".ppk",
+    ".tfstate",
+];
+
+/// Whether a file holds secrets by its name.
+pub fn is_secret_file(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    SECRET_FILES.contains(&name)
+        || name.starts_with(".env.") && !name.ends_with("example") && !name.ends_with("sample")
+        || SECRET_PATHS.iter().any(|end| path.ends_with(end))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

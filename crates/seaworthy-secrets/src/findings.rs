@@ -1,63 +1,150 @@
 //! What the secrets of an image mean: one finding a secret, with all places it stands in.
 //!
 //! A secret that a later layer deletes or overwrites is as bad as a visible one, because
-//! whoever pulls the image has every layer: its severity stays.
+//! whoever pulls the image has every layer: its severity stays. A key under a passphrase and a
+//! token that has expired are less bad, and the finding says so.
 //!
-//! Not reported, but counted: files of OS packages below `usr`, `bin`, `sbin` and `lib*`.
+//! Not reported, but counted: what an allow list or a comment sets aside, and files of OS
+//! packages below `usr`, `bin`, `sbin` and `lib*` in the layers that their package came in.
 //! Distributions publish them, test keys included, and what everybody can download is no
-//! secret. Files of packages elsewhere (`etc`, `var`) are meant to be edited, and are reported.
+//! secret. Files of packages elsewhere (`etc`, `var`) are meant to be edited, and are reported,
+//! and so is what a later layer copied over a package's file.
 //! What a programming language's package brings as test or example is reported as low.
-//! Left out: whether a package's file still is what the package brought.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use seaworthy_core::{
     Certainty, Detail, EvidenceItem, Finding, FindingEvidence, Fingerprint, ImageEvidence,
-    Location, Remediation, RuleId, SecretDetail, SecretEvidence, SecretState, Severity, Subject,
-    TracedItem,
+    Location, PrivateKeyFacts, PublicKeyEvidence, PublicKeyKind, Remediation, RuleId, SecretDetail,
+    SecretEvidence, SecretNature, SecretState, Severity, Subject, TracedItem, WebTokenFacts,
 };
 
+use crate::allow::AllowList;
+use crate::baseline::{Baseline, Hashes};
 use crate::file_kind::is_published_sample;
+use crate::jwt::day;
 use crate::scanner::{GENERIC_RULE, RuleInfo};
 
 /// Places of one secret that a finding names.
 const PLACES: usize = 32;
 
-/// What [`findings`] gives.
+/// What secrets are judged by, beside the rules that found them.
+#[derive(Debug, Clone, Copy)]
+pub struct Judging<'a> {
+    /// Seconds since 1970: decides whether tokens and entries have expired.
+    pub now: i64,
+    /// What is set aside; the list that the scanner was made with.
+    pub allow: &'a AllowList,
+    /// What is known already; its key must have made the fingerprints.
+    pub baseline: Option<&'a Baseline>,
+}
+
+/// What [`judge`] gives.
 #[derive(Debug, Default)]
 pub struct SecretFindings {
     /// One a secret, worst first.
     pub findings: Vec<Finding>,
     /// How many places in files of OS packages were left out.
     pub in_os_packages: u64,
+    /// How many places were set aside, by the reason why, and the first of them.
+    pub allowed: BTreeMap<String, Allowed>,
+    /// Findings all of whose places stand in the baseline.
+    pub known: Vec<KnownFinding>,
+    /// Rule, place and fingerprint of everything found: what a baseline of today holds.
+    pub places: Vec<(String, String, String)>,
 }
 
-/// Makes findings of the secrets in an image's evidence. `rules` are those that found them.
+/// Places that are set aside for one reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub examples: Vec<String>,
+}
+
+/// Places of one reason that are named.
+const EXAMPLES: usize = 3;
+
+impl SecretFindings {
+    fn allow(&mut self, reason: String, place: &Place<'_>) {
+        let allowed = self.allowed.entry(reason).or_default();
+        allowed.count += 1;
+        let place = place.baseline_path();
+        if allowed.examples.len() < EXAMPLES && !allowed.examples.contains(&place) {
+            allowed.examples.push(place);
+        }
+    }
+}
+
+/// A finding that stands in the baseline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownFinding {
+    /// Which one.
+    pub fingerprint: Fingerprint,
+    /// What the baseline says of it.
+    pub reason: Option<String>,
+    /// The last day on which it is known, `YYYY-MM-DD`.
+    pub expires: Option<String>,
+}
+
+/// Makes findings of the secrets in an image's evidence, without allow list or baseline.
+/// `rules` are those that found them.
 pub fn findings<'r>(
     image: &ImageEvidence,
     rules: impl Iterator<Item = RuleInfo<'r>>,
 ) -> SecretFindings {
-    let rules: HashMap<&str, RuleInfo<'_>> = rules.map(|rule| (rule.id, rule)).collect();
+    let judging = Judging {
+        now: 0,
+        allow: &AllowList::default(),
+        baseline: None,
+    };
+    judge(image, rules, &judging)
+}
+
+/// Makes findings of the secrets in an image's evidence. `rules` are those that found them.
+pub fn judge<'r>(
+    image: &ImageEvidence,
+    rules: impl Iterator<Item = RuleInfo<'r>>,
+    judging: &Judging<'_>,
+) -> SecretFindings {
+    let judge = Judge {
+        image,
+        rules: rules.map(|rule| (rule.id, rule)).collect(),
+        now: judging.now,
+        today: day(judging.now).unwrap_or_default(),
+        public: public_keys(image),
+    };
     let mut out = SecretFindings::default();
+    let packages = package_layers(image);
     let mut groups: BTreeMap<&str, Vec<Place<'_>>> = BTreeMap::new();
-    for traced in &image.items {
-        let EvidenceItem::Secret(secret) = &traced.item else {
-            continue;
-        };
-        if is_os_package_content(traced) {
+    let files = image.items.iter().filter_map(|traced| match &traced.item {
+        EvidenceItem::Secret(secret) => Some(Place::File(traced, secret)),
+        _ => None,
+    });
+    let configuration = image
+        .config_secrets
+        .iter()
+        .map(|found| Place::Config(&found.place, found.layer, &found.secret));
+    for place in files.chain(configuration) {
+        if let Place::File(traced, _) = &place
+            && is_os_package_content(traced, &packages)
+        {
             out.in_os_packages += 1;
             continue;
         }
-        groups
-            .entry(&secret.fingerprint)
-            .or_default()
-            .push(Place::File(traced, secret));
-    }
-    for found in &image.config_secrets {
-        groups
-            .entry(&found.secret.fingerprint)
-            .or_default()
-            .push(Place::Config(&found.place, found.layer, &found.secret));
+        let secret = place.secret();
+        if secret.allowed_inline {
+            let reason = "a comment on its line allows it".to_owned();
+            out.allow(reason, &place);
+            continue;
+        }
+        if let Some(entry) = judging.allow.covers(secret, place.path(), &judge.today) {
+            let reason = format!("the allow list: {}", entry.reason);
+            out.allow(reason, &place);
+            continue;
+        }
+        groups.entry(&secret.fingerprint).or_default().push(place);
     }
     // By place and not by keyed hash, so that every installation numbers them alike.
     let mut groups: Vec<Vec<Place<'_>>> = groups.into_values().collect();
@@ -66,20 +153,85 @@ pub fn findings<'r>(
     }
     groups.sort_by_cached_key(|places| places.first().map(Place::order));
     let mut seen: HashMap<(String, String, String), u32> = HashMap::new();
+    let mut hashes = Hashes::default();
     for places in &groups {
-        out.findings
-            .extend(finding(image, places, &rules, &mut seen));
+        let Some(finding) = judge.finding(places, &mut seen) else {
+            continue;
+        };
+        out.places.extend(places.iter().map(|place| {
+            let secret = place.secret();
+            (
+                secret.rule.clone(),
+                place.baseline_path(),
+                secret.fingerprint.clone(),
+            )
+        }));
+        if let Some(baseline) = judging.baseline.filter(|baseline| !baseline.is_empty()) {
+            let known = places.iter().map(|place| {
+                let secret = place.secret();
+                let hash = hashes.of(baseline, &secret.fingerprint);
+                baseline.knows(&secret.rule, &place.baseline_path(), hash, &judge.today)
+            });
+            if let Some(known) = known.collect::<Option<Vec<_>>>() {
+                out.known.push(KnownFinding {
+                    fingerprint: finding.fingerprint.clone(),
+                    reason: known.iter().find_map(|entry| entry.reason.clone()),
+                    expires: known.iter().filter_map(|entry| entry.expires.clone()).min(),
+                });
+            }
+        }
+        out.findings.push(finding);
     }
+    out.places.sort_unstable();
+    out.places.dedup();
     out.findings
         .sort_by(|a, b| b.severity.cmp(&a.severity).then(a.title.cmp(&b.title)));
     out
 }
 
-fn is_os_package_content(traced: &TracedItem) -> bool {
+/// The layers in which each OS package came or was upgraded.
+fn package_layers(image: &ImageEvidence) -> HashMap<&str, BTreeSet<u32>> {
+    let mut layers: HashMap<&str, BTreeSet<u32>> = HashMap::new();
+    for traced in &image.items {
+        if let Some(package) = traced.package() {
+            layers
+                .entry(&package.name)
+                .or_default()
+                .insert(traced.layer);
+        }
+    }
+    layers
+}
+
+fn is_os_package_content(traced: &TracedItem, packages: &HashMap<&str, BTreeSet<u32>>) -> bool {
+    let Some(owner) = traced.owner.as_deref() else {
+        return false;
+    };
     let top = traced.path.as_str().split('/').next().unwrap_or_default();
-    traced.owner.is_some()
+    let is_its_own = packages
+        .get(owner)
+        .is_none_or(|layers| layers.contains(&traced.layer));
+    is_its_own
         && (matches!(top, "usr" | "bin" | "sbin") || top.starts_with("lib"))
         && !traced.path.is_within("usr/local")
+}
+
+type PublicKeys<'a> = HashMap<&'a str, Vec<(&'a TracedItem, &'a PublicKeyEvidence)>>;
+
+/// The public keys of the image by name; certificates first, those of the final view first.
+fn public_keys(image: &ImageEvidence) -> PublicKeys<'_> {
+    let mut keys: PublicKeys<'_> = HashMap::new();
+    for traced in &image.items {
+        if let EvidenceItem::PublicKey(key) = &traced.item {
+            keys.entry(&key.spki_sha256)
+                .or_default()
+                .push((traced, key));
+        }
+    }
+    for places in keys.values_mut() {
+        places.sort_by_key(|(traced, key)| (key.kind, traced.removed_by.is_some(), &traced.path));
+    }
+    keys
 }
 
 /// One place of a secret.
@@ -88,10 +240,29 @@ enum Place<'a> {
     Config(&'a str, Option<u32>, &'a SecretEvidence),
 }
 
-impl Place<'_> {
-    fn secret(&self) -> &SecretEvidence {
+impl<'a> Place<'a> {
+    fn secret(&self) -> &'a SecretEvidence {
         match self {
             Place::File(_, secret) | Place::Config(_, _, secret) => secret,
+        }
+    }
+
+    /// The file's path; `None` in the configuration.
+    fn path(&self) -> Option<&str> {
+        match self {
+            Place::File(traced, _) => Some(traced.path.as_str()),
+            Place::Config(..) => None,
+        }
+    }
+
+    /// How a baseline names the place.
+    fn baseline_path(&self) -> String {
+        match self {
+            Place::File(traced, secret) => match &secret.inside {
+                Some(inside) => format!("{}!/{inside}", traced.path),
+                None => traced.path.to_string(),
+            },
+            Place::Config(place, ..) => (*place).to_owned(),
         }
     }
 
@@ -132,7 +303,6 @@ impl Place<'_> {
     fn evidence(&self, image: &ImageEvidence) -> FindingEvidence {
         match self {
             Place::File(traced, secret) => {
-                let layer = image.layers.get(traced.layer as usize);
                 let place = match secret.line {
                     Some(line) => format!("line {line}"),
                     None => format!("byte {}", secret.offset),
@@ -144,15 +314,13 @@ impl Place<'_> {
                         traced.layer
                     ),
                 };
+                let inside = match &secret.inside {
+                    Some(inside) => format!("inside `{inside}`, "),
+                    None => String::new(),
+                };
                 FindingEvidence {
-                    location: Some(Location {
-                        path: traced.path.clone(),
-                        layer: Some(traced.layer),
-                        diff_id: layer.and_then(|layer| layer.diff_id.clone()),
-                        created_by: layer.and_then(|layer| layer.created_by.clone()),
-                        removed_by: traced.removed_by,
-                    }),
-                    note: format!("{place}, {state}"),
+                    location: Some(location(image, traced)),
+                    note: format!("{inside}{place}, {state}"),
                 }
             }
             Place::Config(place, ..) => FindingEvidence {
@@ -163,78 +331,192 @@ impl Place<'_> {
     }
 }
 
-fn finding(
-    image: &ImageEvidence,
-    places: &[Place<'_>],
-    rules: &HashMap<&str, RuleInfo<'_>>,
-    seen: &mut HashMap<(String, String, String), u32>,
-) -> Option<Finding> {
-    let first = places.first()?;
-    // The rule that knows most: any before the generic one, then the worst.
-    let rule = places
-        .iter()
-        .filter_map(|place| rules.get(place.secret().rule.as_str()))
-        .max_by_key(|rule| (rule.id != GENERIC_RULE.id, rule.severity))?;
-    let secret = first.secret();
-    let label = first.label();
-    let id = RuleId::from(rule.id.to_owned());
-    let ordinal = seen
-        .entry((rule.id.to_owned(), label.clone(), secret.redacted.clone()))
-        .and_modify(|count| *count += 1)
-        .or_insert(0);
-    let is_sample = places.iter().all(Place::is_sample);
-    let mut evidence: Vec<FindingEvidence> = places
-        .iter()
-        .take(PLACES)
-        .map(|place| place.evidence(image))
-        .collect();
-    if places.len() > PLACES {
-        evidence.push(FindingEvidence {
-            location: None,
-            note: format!("and {} more places", places.len() - PLACES),
-        });
+/// All that findings are made of.
+struct Judge<'a> {
+    image: &'a ImageEvidence,
+    rules: HashMap<&'a str, RuleInfo<'a>>,
+    now: i64,
+    today: String,
+    public: PublicKeys<'a>,
+}
+
+/// What parsing changes about a finding.
+#[derive(Default)]
+struct Nature {
+    /// In a few words each.
+    facts: Vec<String>,
+    /// The most it can be, and why.
+    at_most: Option<(Severity, String)>,
+    /// For the title.
+    belongs_to: Option<String>,
+    /// Where the other half stands.
+    evidence: Vec<FindingEvidence>,
+}
+
+impl Judge<'_> {
+    fn finding(
+        &self,
+        places: &[Place<'_>],
+        seen: &mut HashMap<(String, String, String), u32>,
+    ) -> Option<Finding> {
+        let first = places.first()?;
+        // The rule that knows most: any before the generic one, then the worst.
+        let rule = places
+            .iter()
+            .filter_map(|place| self.rules.get(place.secret().rule.as_str()))
+            .max_by_key(|rule| (rule.id != GENERIC_RULE.id, rule.severity))?;
+        let secret = first.secret();
+        let label = first.label();
+        let id = RuleId::from(rule.id.to_owned());
+        let ordinal = seen
+            .entry((rule.id.to_owned(), label.clone(), secret.redacted.clone()))
+            .and_modify(|count| *count += 1)
+            .or_insert(0);
+        let nature = places
+            .iter()
+            .find_map(|place| place.secret().nature.as_deref());
+        let nature = match nature {
+            Some(SecretNature::PrivateKey(key)) => self.private_key(key),
+            Some(SecretNature::WebToken(token)) => self.web_token(token),
+            None => Nature::default(),
+        };
+        let mut at_most = nature.at_most;
+        if places.iter().all(Place::is_sample) {
+            at_most = Some((Severity::Low, "a library's test or example".to_owned()));
+        }
+        let (severity, severity_origin) = match at_most {
+            Some((most, why)) if most < rule.severity => (most, format!("rule, lowered: {why}")),
+            _ => (rule.severity, "rule".to_owned()),
+        };
+        let mut evidence: Vec<FindingEvidence> = places
+            .iter()
+            .take(PLACES)
+            .map(|place| place.evidence(self.image))
+            .collect();
+        if places.len() > PLACES {
+            evidence.push(FindingEvidence {
+                location: None,
+                note: format!("and {} more places", places.len() - PLACES),
+            });
+        }
+        evidence.extend(nature.evidence);
+        let subject = match first {
+            Place::File(traced, _) => Subject::File {
+                path: traced.path.clone(),
+            },
+            Place::Config(..) => Subject::Image,
+        };
+        let mut title = title(rule, first, &label, places.len());
+        if let Some(owner) = nature.belongs_to {
+            title.push_str(&format!(", {owner}"));
+        }
+        Some(Finding {
+            fingerprint: Fingerprint::of(
+                &id,
+                [
+                    label.as_str(),
+                    secret.redacted.as_str(),
+                    ordinal.to_string().as_str(),
+                ],
+            ),
+            rule: id,
+            subject,
+            severity,
+            severity_origin,
+            certainty: Certainty::Confirmed,
+            title,
+            evidence,
+            remediation: Some(remediation(self.image, rule, first)),
+            references: Some(rule.reference.to_owned())
+                .filter(|reference| !reference.is_empty())
+                .into_iter()
+                .collect(),
+            detail: Detail::Secret(Box::new(SecretDetail {
+                summary: rule.summary.to_owned(),
+                redacted: secret.redacted.clone(),
+                secret: secret.fingerprint.clone(),
+                state: first.state(),
+                revoke: rule.revoke.to_owned(),
+                places: places.len() as u64,
+                facts: nature.facts,
+                fixes: Vec::new(),
+            })),
+        })
     }
-    let subject = match first {
-        Place::File(traced, _) => Subject::File {
-            path: traced.path.clone(),
-        },
-        Place::Config(..) => Subject::Image,
-    };
-    Some(Finding {
-        fingerprint: Fingerprint::of(
-            &id,
-            [
-                label.as_str(),
-                secret.redacted.as_str(),
-                ordinal.to_string().as_str(),
-            ],
-        ),
-        rule: id,
-        subject,
-        severity: if is_sample {
-            rule.severity.min(Severity::Low)
-        } else {
-            rule.severity
-        },
-        severity_origin: if is_sample {
-            "rule, lowered: a library's test or example".to_owned()
-        } else {
-            "rule".to_owned()
-        },
-        certainty: Certainty::Confirmed,
-        title: title(rule, first, &label, places.len()),
-        evidence,
-        remediation: Some(remediation(image, rule, first)),
-        references: vec![rule.reference.to_owned()],
-        detail: Detail::Secret(Box::new(SecretDetail {
-            summary: rule.summary.to_owned(),
-            redacted: secret.redacted.clone(),
-            secret: secret.fingerprint.clone(),
-            state: first.state(),
-            revoke: rule.revoke.to_owned(),
-            places: places.len() as u64,
-        })),
-    })
+
+    fn private_key(&self, key: &PrivateKeyFacts) -> Nature {
+        let mut nature = Nature::default();
+        nature.facts.push(match key.bits {
+            Some(bits) => format!("{}, {bits} bits", key.algorithm),
+            None => key.algorithm.clone(),
+        });
+        if key.encrypted {
+            nature.facts.push("protected by a passphrase".to_owned());
+            nature.at_most = Some((Severity::Medium, "a passphrase protects it".to_owned()));
+        }
+        let name = key.public.as_deref();
+        let Some(halves) = name.and_then(|name| self.public.get(name)) else {
+            return nature;
+        };
+        for (number, (traced, half)) in halves.iter().take(PLACES).enumerate() {
+            let what = match (half.kind, &half.name) {
+                (PublicKeyKind::Certificate, Some(name)) => format!("certificate {name}"),
+                (PublicKeyKind::Certificate, None) => "certificate".to_owned(),
+                (PublicKeyKind::PublicKey, _) => "public key".to_owned(),
+                (PublicKeyKind::SshKey, Some(name)) => format!("SSH public key of {name}"),
+                (PublicKeyKind::SshKey, None) => "SSH public key".to_owned(),
+            };
+            if number == 0 {
+                let owner = format!("private key of the {what} in `{}`", traced.path);
+                nature.facts.push(owner.clone());
+                nature.belongs_to = Some(owner);
+            }
+            nature.evidence.push(FindingEvidence {
+                location: Some(location(self.image, traced)),
+                note: format!("the {what}: its public half"),
+            });
+        }
+        nature
+    }
+
+    fn web_token(&self, token: &WebTokenFacts) -> Nature {
+        let mut nature = Nature::default();
+        let is_signed = !token.algorithm.eq_ignore_ascii_case("none");
+        nature.facts.push(match is_signed {
+            true => format!("signed with {}", token.algorithm),
+            false => "not signed (`alg` is `none`)".to_owned(),
+        });
+        if let Some(issuer) = &token.issuer {
+            nature.facts.push(format!("issued by {issuer}"));
+        }
+        let date = |seconds| day(seconds).unwrap_or_else(|| "a far day".to_owned());
+        match token.expires {
+            None => nature.facts.push("never expires".to_owned()),
+            Some(end) if end <= self.now => {
+                nature.facts.push(format!("expired since {}", date(end)));
+                nature.at_most = Some((Severity::Low, format!("it expired on {}", date(end))));
+            }
+            Some(end) => nature.facts.push(format!("expires on {}", date(end))),
+        }
+        if !is_signed {
+            nature.at_most = Some((
+                Severity::Low,
+                "it is not signed: anybody can make it".into(),
+            ));
+        }
+        nature
+    }
+}
+
+fn location(image: &ImageEvidence, traced: &TracedItem) -> Location {
+    let layer = image.layers.get(traced.layer as usize);
+    Location {
+        path: traced.path.clone(),
+        layer: Some(traced.layer),
+        diff_id: layer.and_then(|layer| layer.diff_id.clone()),
+        created_by: layer.and_then(|layer| layer.created_by.clone()),
+        removed_by: traced.removed_by,
+    }
 }
 
 fn title(rule: &RuleInfo<'_>, first: &Place<'_>, label: &str, places: usize) -> String {
@@ -353,6 +635,9 @@ mod tests {
             rule: rule.to_owned(),
             redacted: "q8Zr... (20 characters)".to_owned(),
             fingerprint: fingerprint.to_owned(),
+            nature: None,
+            allowed_inline: false,
+            allowed_by: Vec::new(),
         }
     }
 
@@ -470,6 +755,164 @@ mod tests {
             findings(&both, RULES.into_iter()).findings[0].severity,
             Severity::Critical
         );
+    }
+
+    #[test]
+    fn what_a_later_layer_copied_over_a_packages_file_is_reported() {
+        use seaworthy_core::{Package, PackageType};
+        let owned = |path: &str, layer| TracedItem {
+            owner: Some("openssl".to_owned()),
+            ..file(path, path, layer, None)
+        };
+        let package = TracedItem {
+            item: EvidenceItem::Package(Package::new(PackageType::DEB, "openssl", "1")),
+            ..file("var/lib/dpkg/status", "", 0, None)
+        };
+        let image = image(vec![
+            package,
+            owned("usr/share/openssl/a.pem", 0),
+            owned("usr/share/openssl/b.pem", 1),
+        ]);
+        let found = findings(&image, RULES.into_iter());
+        assert_eq!(found.in_os_packages, 1);
+        assert_eq!(
+            found.findings[0].title,
+            "Test key in `/usr/share/openssl/b.pem`"
+        );
+    }
+
+    fn with_nature(nature: SecretNature) -> TracedItem {
+        let mut item = file("app/key", "f1", 0, None);
+        if let EvidenceItem::Secret(secret) = &mut item.item {
+            secret.nature = Some(Box::new(nature));
+        }
+        item
+    }
+
+    fn key(encrypted: bool) -> SecretNature {
+        SecretNature::PrivateKey(PrivateKeyFacts {
+            algorithm: "RSA".to_owned(),
+            bits: Some(2048),
+            encrypted,
+            public: Some("ab".repeat(32)),
+        })
+    }
+
+    #[test]
+    fn a_private_key_says_whose_certificate_it_is() {
+        let certificate = TracedItem {
+            item: EvidenceItem::PublicKey(PublicKeyEvidence {
+                kind: PublicKeyKind::Certificate,
+                spki_sha256: "ab".repeat(32),
+                name: Some("CN=shop.example".to_owned()),
+            }),
+            ..file("etc/ssl/shop.crt", "", 1, None)
+        };
+        let image = image(vec![with_nature(key(false)), certificate]);
+        let found = findings(&image, RULES.into_iter()).findings;
+        assert_eq!(
+            found[0].title,
+            "Test key in `/app/key`, private key of the certificate CN=shop.example in `/etc/ssl/shop.crt`"
+        );
+        assert_eq!(found[0].evidence.len(), 2);
+        assert_eq!(found[0].severity, Severity::Critical);
+        assert_eq!(detail(&found[0]).facts[0], "RSA, 2048 bits");
+    }
+
+    #[test]
+    fn a_passphrase_and_an_expired_token_lower_the_severity_and_are_said() {
+        let sealed = image(vec![with_nature(key(true))]);
+        let found = findings(&sealed, RULES.into_iter()).findings;
+        assert_eq!(found[0].severity, Severity::Medium);
+        assert!(found[0].severity_origin.contains("passphrase"));
+        let token = image(vec![with_nature(SecretNature::WebToken(WebTokenFacts {
+            algorithm: "RS256".to_owned(),
+            issuer: Some("id.example".to_owned()),
+            expires: Some(1_700_000_000),
+        }))]);
+        let at = |now| {
+            let judging = Judging {
+                now,
+                allow: &AllowList::default(),
+                baseline: None,
+            };
+            judge(&token, RULES.into_iter(), &judging)
+                .findings
+                .remove(0)
+        };
+        let (before, after) = (at(1_600_000_000), at(1_800_000_000));
+        assert_eq!(before.severity, Severity::Critical);
+        assert_eq!(after.severity, Severity::Low);
+        assert_eq!(
+            detail(&after).facts,
+            [
+                "signed with RS256",
+                "issued by id.example",
+                "expired since 2023-11-14"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_allowed_is_counted_by_reason_and_not_reported() {
+        let mut commented = file("app/a", "f1", 0, None);
+        if let EvidenceItem::Secret(secret) = &mut commented.item {
+            secret.allowed_inline = true;
+        }
+        let image = image(vec![
+            commented,
+            file("app/b", "f2", 0, None),
+            file("srv/c", "f3", 0, None),
+        ]);
+        let allow = AllowList::new(vec![seaworthy_core::SecretAllow {
+            path: Some("app/*".to_owned()),
+            reason: "made up".to_owned(),
+            ..Default::default()
+        }])
+        .unwrap();
+        let judging = Judging {
+            now: 0,
+            allow: &allow,
+            baseline: None,
+        };
+        let found = judge(&image, RULES.into_iter(), &judging);
+        let counts: Vec<(&str, u64)> = found
+            .allowed
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.count))
+            .collect();
+        assert_eq!(
+            counts,
+            [
+                ("a comment on its line allows it", 1),
+                ("the allow list: made up", 1)
+            ]
+        );
+        assert_eq!(found.findings.len(), 1);
+    }
+
+    #[test]
+    fn a_finding_is_known_when_all_its_places_are() {
+        let one = image(vec![file("a/key", "f1", 0, None)]);
+        let two = image(vec![
+            file("a/key", "f1", 0, None),
+            file("b/key", "f1", 1, None),
+        ]);
+        let empty = Baseline::new([3; 32]);
+        let at = |image: &ImageEvidence, baseline: &Baseline| {
+            let judging = Judging {
+                now: 0,
+                allow: &AllowList::default(),
+                baseline: Some(baseline),
+            };
+            judge(image, RULES.into_iter(), &judging)
+        };
+        let baseline = empty.renewed(at(&one, &empty).places.into_iter());
+        assert_eq!(baseline.len(), 1);
+        let known = at(&one, &baseline);
+        assert_eq!(known.known.len(), 1);
+        assert_eq!(known.known[0].fingerprint, known.findings[0].fingerprint);
+        assert_eq!(at(&two, &baseline).known, []);
     }
 
     #[test]

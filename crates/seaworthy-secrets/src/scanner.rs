@@ -3,17 +3,21 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use seaworthy_core::{SecretEvidence, Severity};
+use seaworthy_core::{EvidenceItem, SecretEvidence, SecretNature, Severity};
 use sha2::{Digest, Sha256};
 
+use crate::allow::{AllowList, is_allowed_inline};
 use crate::assignment::Quotes;
 use crate::builtin;
+use crate::custom::CustomRules;
 use crate::engine::{Engine, Match, MatchKind};
+use crate::jwt::web_token;
+use crate::keys;
 use crate::redact::{FingerprintKey, redact};
 use crate::rule::{Rule, RuleError};
 
 /// Raised when the engine, and no rule, finds something else in the same bytes.
-const ENGINE_REVISION: u32 = 1;
+const ENGINE_REVISION: u32 = 2;
 
 /// The rule for values that only a name makes suspicious.
 pub const GENERIC_RULE: RuleInfo<'static> = RuleInfo {
@@ -23,6 +27,49 @@ pub const GENERIC_RULE: RuleInfo<'static> = RuleInfo {
     revoke: "whoever issued it",
     reference: "https://cwe.mitre.org/data/definitions/798.html",
 };
+
+/// The rule for instructions of a Dockerfile that copy a file which holds secrets by its name.
+pub const COPIED_FILE_RULE: &str = "secret-file-copied";
+
+/// Rules for files that hold keys and are no text, told by their first bytes, and for what a
+/// Dockerfile copies.
+pub const FILE_RULES: [RuleInfo<'static>; 5] = [
+    RuleInfo {
+        id: "der-private-key",
+        summary: "Private key (DER)",
+        severity: Severity::Critical,
+        revoke: "Replace the key pair everywhere its public half is trusted",
+        reference: "https://www.rfc-editor.org/rfc/rfc5958",
+    },
+    RuleInfo {
+        id: "pkcs12-key-store",
+        summary: "Key store (PKCS #12)",
+        severity: Severity::Medium,
+        revoke: "Replace the keys in it where its password is weak or in the image",
+        reference: "https://www.rfc-editor.org/rfc/rfc7292",
+    },
+    RuleInfo {
+        id: "java-key-store",
+        summary: "Java key store with a private key",
+        severity: Severity::Medium,
+        revoke: "Replace the keys in it where its password is weak or in the image",
+        reference: "https://docs.oracle.com/en/java/javase/21/docs/specs/man/keytool.html",
+    },
+    RuleInfo {
+        id: "keepass-database",
+        summary: "KeePass database",
+        severity: Severity::Medium,
+        revoke: "Change what is stored in it where its password is weak",
+        reference: "https://keepass.info/help/kb/kdbx.html",
+    },
+    RuleInfo {
+        id: COPIED_FILE_RULE,
+        summary: "File that holds secrets by its name, copied into the image",
+        severity: Severity::Medium,
+        revoke: "whoever issued what is in the file",
+        reference: "https://docs.docker.com/build/building/secrets/",
+    },
+];
 
 /// What a finding says about the rule that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +90,7 @@ pub struct RuleInfo<'a> {
 pub struct SecretScanner {
     engine: Engine,
     key: FingerprintKey,
+    allow: AllowList,
     revision: u64,
 }
 
@@ -53,19 +101,49 @@ impl SecretScanner {
     ///
     /// Never for the rules as committed: a test reads them all.
     pub fn builtin(key: FingerprintKey) -> Result<SecretScanner, RuleError> {
+        SecretScanner::with(key, CustomRules::default(), AllowList::default())
+    }
+
+    /// The same with a user's own rules before them, and an allow list.
+    ///
+    /// # Errors
+    ///
+    /// Never for the rules as committed.
+    pub fn with(
+        key: FingerprintKey,
+        custom: CustomRules,
+        allow: AllowList,
+    ) -> Result<SecretScanner, RuleError> {
         let mut hasher = Sha256::new();
         hasher.update(ENGINE_REVISION.to_le_bytes());
         for (_, text) in builtin::GROUPS {
             hasher.update(text.as_bytes());
         }
         hasher.update(key.id());
+        hasher.update(custom.digest());
+        for condition in allow.value_conditions() {
+            hasher.update(condition.as_bytes());
+        }
         let digest: [u8; 32] = hasher.finalize().into();
         let [a, b, c, d, e, f, g, h, ..] = digest;
+        let mut rules = custom.rules;
+        for rule in builtin::rules()? {
+            if rules.iter().all(|own| own.id != rule.id) {
+                rules.push(rule);
+            }
+        }
+        rules.retain(|rule| !custom.disabled.contains(&rule.id));
         Ok(SecretScanner {
-            engine: Engine::new(builtin::rules()?),
+            engine: Engine::new(rules),
             key,
+            allow,
             revision: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
         })
+    }
+
+    /// The allow list.
+    pub fn allow_list(&self) -> &AllowList {
+        &self.allow
     }
 
     /// A number that differs when the same bytes give other evidence: it covers the rules, the
@@ -74,18 +152,80 @@ impl SecretScanner {
         self.revision
     }
 
-    /// All rules, the generic one last.
+    /// All rules, those for key files and the generic one last.
     pub fn rules(&self) -> impl Iterator<Item = RuleInfo<'_>> {
         self.engine
             .rules()
             .iter()
             .map(info)
+            .chain(FILE_RULES)
             .chain(std::iter::once(GENERIC_RULE))
     }
 
     /// Where secrets lie in a text, sorted by place, without overlaps.
     pub fn find(&self, text: &[u8], quotes: Quotes) -> Vec<Match> {
         self.engine.scan(text, quotes)
+    }
+
+    /// The same in a file at `path`, which some rules and exceptions of users ask for.
+    pub fn find_at(&self, text: &[u8], quotes: Quotes, path: &str) -> Vec<Match> {
+        self.engine.scan_at(text, quotes, Some(path))
+    }
+
+    /// What a file's path alone tells; only rules of users look at that.
+    pub fn by_path(&self, path: &str) -> Vec<SecretEvidence> {
+        self.engine
+            .by_path(path)
+            .filter_map(|number| self.engine.rules().get(number))
+            .map(|rule| SecretEvidence {
+                redacted: "the file by its name".to_owned(),
+                ..self.made(rule.id.clone(), path.as_bytes())
+            })
+            .collect()
+    }
+
+    /// What the content of a key file tells: public keys and certificates, and private keys
+    /// that are no text. `content` may be cut.
+    pub fn key_file(&self, path: &str, content: &[u8]) -> Vec<EvidenceItem> {
+        let mut items: Vec<EvidenceItem> = keys::public_keys(content)
+            .into_iter()
+            .map(EvidenceItem::PublicKey)
+            .collect();
+        if let Some(file) = keys::key_file(content)
+            && (file.facts.is_some() || !keys::is_trust_store(path))
+        {
+            items.push(EvidenceItem::Secret(SecretEvidence {
+                redacted: format!("a binary of {} bytes", content.len()),
+                nature: file
+                    .facts
+                    .map(|facts| Box::new(SecretNature::PrivateKey(facts))),
+                ..self.made(file.rule.to_owned(), content)
+            }));
+        }
+        items
+    }
+
+    /// Evidence of a rule about something that has no value of its own. `what` is shown.
+    pub fn by_name(&self, rule: &str, what: &str, line: u64) -> SecretEvidence {
+        SecretEvidence {
+            redacted: what.to_owned(),
+            line: Some(line),
+            ..self.made(rule.to_owned(), what.as_bytes())
+        }
+    }
+
+    fn made(&self, rule: String, value: &[u8]) -> SecretEvidence {
+        SecretEvidence {
+            inside: None,
+            offset: 0,
+            line: None,
+            rule,
+            redacted: redact(value),
+            fingerprint: self.key.fingerprint(value),
+            nature: None,
+            allowed_inline: false,
+            allowed_by: self.allow.by_value(value),
+        }
     }
 
     /// What may be kept of a match in `text`. `offset` is where `text` begins in its file.
@@ -96,18 +236,22 @@ impl SecretScanner {
         offset: u64,
         line: Option<u64>,
     ) -> SecretEvidence {
-        let value = text.get(found.range.clone()).unwrap_or_default();
+        let decoded = found.decoded.as_deref();
+        let value = match decoded {
+            Some(decoded) => &decoded.value,
+            None => text.get(found.range.clone()).unwrap_or_default(),
+        };
         let rule = match found.kind {
             MatchKind::Rule(number) => self.engine.rules().get(number).map(info),
             MatchKind::Assignment => None,
         };
         SecretEvidence {
-            inside: None,
+            inside: decoded.map(|decoded| decoded.way.as_str().into()),
             offset: offset.saturating_add(found.range.start as u64),
             line,
-            rule: rule.unwrap_or(GENERIC_RULE).id.to_owned(),
-            redacted: redact(value),
-            fingerprint: self.key.fingerprint(value),
+            nature: nature(value).map(Box::new),
+            allowed_inline: is_allowed_inline(text, &found.range),
+            ..self.made(rule.unwrap_or(GENERIC_RULE).id.to_owned(), value)
         }
     }
 
@@ -123,6 +267,16 @@ impl SecretScanner {
             .collect();
         let ranges: Vec<Range<usize>> = found.into_iter().map(|found| found.range).collect();
         (Cow::Owned(without(text, &ranges)), evidence)
+    }
+}
+
+fn nature(value: &[u8]) -> Option<SecretNature> {
+    if keys::is_armoured(value) {
+        keys::private_key(value).map(SecretNature::PrivateKey)
+    } else if value.starts_with(b"eyJ") {
+        web_token(value).map(SecretNature::WebToken)
+    } else {
+        None
     }
 }
 

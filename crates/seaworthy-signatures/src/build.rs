@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::clamav::cdb::{self, MemberSignature};
 use crate::clamav::hash::{self, HashSignature};
 use crate::clamav::ignore::IgnoreList;
 use crate::clamav::ldb::{BodySub, Description, Sub};
@@ -13,10 +14,11 @@ use crate::compiled;
 use crate::cvd::{Container, CvdError};
 use crate::hash_store;
 use crate::matching::evaluate::Record;
+use crate::matching::prefilter::grams_place;
 use crate::matching::{anchor, regular};
 use crate::set::{
-    SECTION_ALWAYS, SECTION_ANCHORS, SECTION_HASHES, SECTION_LITERALS, SECTION_NAMES,
-    SECTION_RECORD_ENDS, SECTION_RECORDS, SECTIONS, Usage,
+    SECTION_ALWAYS, SECTION_ANCHORS, SECTION_HASHES, SECTION_LITERALS, SECTION_MEMBERS,
+    SECTION_NAMES, SECTION_RECORD_ENDS, SECTION_RECORDS, SECTIONS, Usage,
 };
 
 /// Why nothing could be built.
@@ -56,6 +58,19 @@ pub struct Inactive {
     pub reason: Reason,
 }
 
+/// What one signature file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileCount {
+    /// Its name; that of a container and a slash before it where it comes from one.
+    pub file: String,
+    /// What kind of signatures.
+    pub kind: FileKind,
+    /// How many.
+    pub parsed: usize,
+    /// How many of them are in the compiled set.
+    pub active: usize,
+}
+
 /// What a build read and kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildReport {
@@ -69,6 +84,8 @@ pub struct BuildReport {
     pub inactive: Vec<Inactive>,
     /// Files whose kind is not known, and so were not read.
     pub unknown_files: Vec<String>,
+    /// Files that hold signatures, in the order they were read.
+    pub files: Vec<FileCount>,
 }
 
 impl BuildReport {
@@ -163,6 +180,7 @@ impl Builder {
         }
         let mut hashes: BTreeMap<u32, Vec<HashSignature>> = BTreeMap::new();
         let mut records: Vec<Record> = Vec::new();
+        let mut members: Vec<MemberSignature> = Vec::new();
         for (file, bytes) in std::mem::take(&mut self.files) {
             let Some((kind, unwanted)) = FileKind::of_name(&file) else {
                 continue;
@@ -170,6 +188,7 @@ impl Builder {
             if matches!(kind, FileKind::Ignore | FileKind::Information) {
                 continue;
             }
+            let before = (self.report.parsed, self.report.active);
             for line in whole(kind, &bytes) {
                 self.report.parsed += 1;
                 match read(kind, unwanted, line, &ignored) {
@@ -177,6 +196,7 @@ impl Builder {
                         hashes.entry(table).or_default().push(signature)
                     }
                     Ok(Signature::Record(record)) => records.push(record),
+                    Ok(Signature::Member(member)) => members.push(member),
                     Err(reason) => {
                         let separator = if matches!(kind, FileKind::Logical) {
                             b';'
@@ -194,8 +214,14 @@ impl Builder {
                 }
                 self.report.active += 1;
             }
+            self.report.files.push(FileCount {
+                file,
+                kind,
+                parsed: self.report.parsed - before.0,
+                active: self.report.active - before.1,
+            });
         }
-        let file = pack(&hashes, &records, &mut self.report)?;
+        let file = pack(&hashes, records, &members, &mut self.report)?;
         Ok((file, self.report))
     }
 }
@@ -213,6 +239,7 @@ fn whole(kind: FileKind, bytes: &[u8]) -> Vec<&[u8]> {
 enum Signature {
     Hash(u32, HashSignature),
     Record(Record),
+    Member(MemberSignature),
 }
 
 fn read(
@@ -251,6 +278,7 @@ fn read(
                 },
                 logic: Logic::Sub(0, None),
                 subs: vec![Sub::Body(sub)],
+                anchored: 0,
             })
         }),
         FileKind::Logical => ldb::parse(line).map(|logical| {
@@ -260,14 +288,17 @@ fn read(
                 description: logical.description,
                 logic: logical.logic,
                 subs: logical.subs,
+                anchored: 0,
             })
         }),
+        FileKind::Members => cdb::parse(line).map(Signature::Member),
         FileKind::Unsupported(reason) => Err(reason),
         FileKind::Ignore | FileKind::Information => Err(Reason::Configuration),
     }?;
     let name = match &signature {
         Signature::Hash(_, signature) => &signature.name,
         Signature::Record(record) => &record.name,
+        Signature::Member(member) => &member.name,
     };
     if ignored.ignores(name, line) {
         return Err(Reason::Ignored);
@@ -287,7 +318,8 @@ fn read(
 
 fn pack(
     hashes: &BTreeMap<u32, Vec<HashSignature>>,
-    records: &[Record],
+    records: Vec<Record>,
+    members: &[MemberSignature],
     report: &mut BuildReport,
 ) -> Result<Vec<u8>, BuildError> {
     let word = |value: usize| {
@@ -309,14 +341,25 @@ fn pack(
         put(
             &mut sections,
             SECTION_HASHES + *table as usize,
-            &hash_store::build(&signatures, &names),
+            &hash_store::build(&signatures, &names, *table / 3 == Usage::Allowed as u32),
         );
     }
+    let packed =
+        postcard::to_allocvec(members).map_err(|error| BuildError::Pack(error.to_string()))?;
+    put(&mut sections, SECTION_MEMBERS, &packed);
     let mut literals = Vec::new();
     let mut end = 0usize;
-    for (number, record) in records.iter().enumerate() {
+    for (number, record) in records.into_iter().enumerate() {
+        let anchors = anchor::choose(&record.logic, &record.subs);
+        let record = Record {
+            anchored: anchors
+                .iter()
+                .flatten()
+                .fold(0, |all, anchor| all | 1 << (anchor.sub & 63)),
+            ..record
+        };
         let bytes =
-            postcard::to_allocvec(record).map_err(|error| BuildError::Pack(error.to_string()))?;
+            postcard::to_allocvec(&record).map_err(|error| BuildError::Pack(error.to_string()))?;
         end += bytes.len();
         put(&mut sections, SECTION_RECORDS, &bytes);
         put(
@@ -325,13 +368,14 @@ fn pack(
             &word(end)?.to_le_bytes(),
         );
         let number = word(number)?;
-        let Some(anchors) = anchor::choose(&record.logic, &record.subs) else {
+        let Some(anchors) = anchors else {
             report.always_tried += 1;
             put(&mut sections, SECTION_ALWAYS, &number.to_le_bytes());
             continue;
         };
         for anchor in anchors {
-            // record(u32) start(u32) low(u32) high(u32) length(u8) ignore case(u8) target(u8) 0
+            // record(u32) start(u32) low(u32) high(u32) length(u8) ignore case(u8) target(u8) sub(u8)
+            // place(u8) 0 0 0
             put(&mut sections, SECTION_ANCHORS, &number.to_le_bytes());
             put(
                 &mut sections,
@@ -348,6 +392,10 @@ fn pack(
                     length,
                     u8::from(anchor.ignore_case),
                     record.description.target,
+                    anchor.sub,
+                    grams_place(&anchor.bytes),
+                    0,
+                    0,
                     0,
                 ],
             );

@@ -9,15 +9,16 @@
 //! within a section at each use: a damaged or hostile file is an error or finds nothing.
 
 use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
 use memmap2::Mmap;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 const MAGIC: &[u8; 8] = b"SWSIGNA\n";
 /// Raised with every change of the layout; a reader takes exactly its own.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 const HEAD: usize = 24;
 const MAX_SECTIONS: u32 = 64;
 
@@ -59,9 +60,21 @@ impl Sections {
     /// # Errors
     /// It can't be read, or is not what this version wrote.
     pub fn map(path: &Path) -> Result<Sections, OpenError> {
-        let file = File::open(path)?;
+        let mut file = File::open(path)?;
         if file.metadata()?.len() < HEAD as u64 {
             return Err(OpenError::NotCompiled);
+        }
+        // The hash is taken by reading, not through the map: pages of the map then cost memory
+        // only where something is looked up.
+        let mut head = [0; HEAD];
+        file.read_exact(&mut head)?;
+        let mut hash = Xxh3::with_seed(u64::from(word(&head, 12).unwrap_or(0)));
+        let mut buffer = vec![0; 1 << 17];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => break,
+                length => hash.update(buffer.get(..length).unwrap_or_default()),
+            }
         }
         #[expect(
             unsafe_code,
@@ -71,7 +84,7 @@ impl Sections {
         // moved into place, so that nobody changes one that is mapped; every offset is checked
         // at each use, so that changed bytes give wrong finds at worst, not broken memory.
         let map = unsafe { Mmap::map(&file)? };
-        Sections::check(Bytes::Mapped(map))
+        Sections::check(Bytes::Mapped(map), hash.digest())
     }
 
     /// Takes a file's bytes.
@@ -79,32 +92,32 @@ impl Sections {
     /// # Errors
     /// They are not what this version wrote.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Sections, OpenError> {
-        Sections::check(Bytes::Owned(bytes))
+        let seed = word(&bytes, 12).unwrap_or(0);
+        let rest = bytes.get(HEAD..).unwrap_or_default();
+        let hash = xxh3_64_with_seed(rest, u64::from(seed));
+        Sections::check(Bytes::Owned(bytes), hash)
     }
 
-    fn check(bytes: Bytes) -> Result<Sections, OpenError> {
+    /// `hashed` is the hash of all behind the head.
+    fn check(bytes: Bytes, hashed: u64) -> Result<Sections, OpenError> {
         let all = slice(&bytes);
         if !all.starts_with(MAGIC) {
             return Err(OpenError::NotCompiled);
         }
-        let word = |at: usize| {
-            all.get(at..)
-                .and_then(|rest| rest.first_chunk().copied())
-                .map(u32::from_le_bytes)
-        };
         let long = |at: usize| {
             all.get(at..)
                 .and_then(|rest| rest.first_chunk().copied())
                 .map(u64::from_le_bytes)
         };
         let cut = OpenError::Damaged("cut short");
-        let (Some(version), Some(count), Some(hash)) = (word(8), word(12), long(16)) else {
+        let (Some(version), Some(count), Some(hash)) = (word(all, 8), word(all, 12), long(16))
+        else {
             return Err(cut);
         };
         if version != FORMAT_VERSION {
             return Err(OpenError::WrongVersion(version));
         }
-        if xxh3_64_with_seed(all.get(HEAD..).unwrap_or_default(), u64::from(count)) != hash {
+        if hashed != hash {
             return Err(OpenError::Damaged("its hash does not fit"));
         }
         if count > MAX_SECTIONS {
@@ -131,10 +144,23 @@ impl Sections {
             .unwrap_or_default()
     }
 
+    /// The hash in the file's head, which was checked.
+    pub fn hash(&self) -> u64 {
+        slice(&self.bytes)
+            .get(16..HEAD)
+            .and_then(|hash| hash.first_chunk().copied())
+            .map_or(0, u64::from_le_bytes)
+    }
+
     /// The whole file.
     pub fn bytes(&self) -> &[u8] {
         slice(&self.bytes)
     }
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    let word = bytes.get(at..)?.first_chunk().copied()?;
+    Some(u32::from_le_bytes(word))
 }
 
 fn slice(bytes: &Bytes) -> &[u8] {

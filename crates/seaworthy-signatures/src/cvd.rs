@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clamav::{FileKind, lines, unhex};
 use crate::rsa;
+use crate::sign::{self, Certificate, SignError, Signer};
 
 const HEADER_LEN: usize = 512;
 const BLOCK: usize = 512;
@@ -192,6 +193,62 @@ impl Header {
             builder: (*builder).to_owned(),
         })
     }
+}
+
+/// Verifies the detached signature beside a container, see [`crate::sign`].
+///
+/// # Errors
+/// It is no signature, wrong, or by nobody trusted.
+pub fn verify_sign(
+    container: &[u8],
+    sign: &str,
+    trusted: &[Certificate],
+) -> Result<Signer, SignError> {
+    sign::verify(container, sign, trusted)
+}
+
+/// Packs files into a `.cld`: the container of a database that increments were applied to. The
+/// header is the first line of its `.info`, the tar is plain.
+///
+/// # Errors
+/// There is no list of files, or a name is too long.
+pub fn pack_plain(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, CvdError> {
+    let info = files.iter().find(|(name, _)| name.ends_with(".info"));
+    let (_, info) = info.ok_or(CvdError::Archive("no list of files"))?;
+    let head = lines(info).next().ok_or(CvdError::Header)?;
+    if head.len() > HEADER_LEN {
+        return Err(CvdError::Header);
+    }
+    let mut file = head.to_vec();
+    file.resize(HEADER_LEN, b' ');
+    // By its first member a plain tar is told from a packed one.
+    let copying = files.iter().filter(|(name, _)| *name == "COPYING");
+    let others = files.iter().filter(|(name, _)| *name != "COPYING");
+    for (name, content) in copying.chain(others) {
+        let mut block = vec![0; BLOCK];
+        let mut put = |at: usize, text: &[u8]| {
+            let place = block.get_mut(at..at + text.len());
+            place.map(|place| place.copy_from_slice(text))
+        };
+        if name.len() > 99 || name.contains('/') {
+            return Err(CvdError::Archive("a name that a container can't hold"));
+        }
+        put(0, name.as_bytes());
+        put(100, b"0000644\0");
+        put(124, format!("{:011o}", content.len()).as_bytes());
+        put(156, b"0");
+        put(257, b"ustar\x0000");
+        put(148, b"        ");
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        if let Some(place) = block.get_mut(148..156) {
+            place.copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
+        file.extend(block);
+        file.extend_from_slice(content);
+        file.resize(file.len().div_ceil(BLOCK) * BLOCK, 0);
+    }
+    file.resize(file.len() + 2 * BLOCK, 0);
+    Ok(file)
 }
 
 fn read_tar(tar: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, CvdError> {

@@ -142,25 +142,44 @@ pub fn normalise_text(bytes: &[u8]) -> Vec<u8> {
     let bytes = bytes
         .get(..bytes.len().min(MAX_NORMALISED))
         .unwrap_or_default();
-    let mut text = Vec::with_capacity(bytes.len());
-    let mut space = false;
+    let mut text = vec![0; bytes.len()];
+    let (mut length, mut before) = (0, 0);
+    // Every byte is written and the place moves on only behind those that stay: no branch
+    // depends on the text.
     for byte in bytes {
-        match byte {
-            9..=13 | b' ' => {
-                if !space {
-                    text.push(b' ');
-                }
-                space = true;
-            }
-            0x21..=0x7f => {
-                space = false;
-                text.push(byte.to_ascii_lowercase());
-            }
-            _ => {}
+        let [form, kept] = NORMALISED
+            .get(usize::from(*byte))
+            .copied()
+            .unwrap_or([0, 0]);
+        if let Some(place) = text.get_mut(length) {
+            *place = form;
         }
+        let again = form == b' ' && before == b' ';
+        length += usize::from(kept & u8::from(!again));
+        before = if kept == 1 { form } else { before };
     }
+    text.truncate(length);
     text
 }
+
+/// For each byte its normalised form and whether it stays at all.
+static NORMALISED: [[u8; 2]; 256] = {
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0u8;
+    while byte < 0x80 {
+        let form = match byte {
+            9..=13 | b' ' => [b' ', 1],
+            0x21..=0x7f => [byte.to_ascii_lowercase(), 1],
+            _ => [0, 0],
+        };
+        #[expect(clippy::indexing_slicing, reason = "checked when compiled")]
+        {
+            table[byte as usize] = form;
+        }
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

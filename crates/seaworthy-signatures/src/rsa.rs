@@ -1,9 +1,10 @@
-//! The two public-key checks of ClamAV's database containers.
+//! The public-key checks of ClamAV's database containers.
 //!
 //! Numbers are written in base 64 with the alphabet `a-z A-Z 0-9 + /`, lowest digit first.
 //! The old check decodes to the MD5 of the payload without padding, which is weak by today's
-//! measure; the second is RSA-PSS with SHA-256 over the container's list of files. The newer
-//! detached `.sign` files (PKCS#7) are not read here.
+//! measure; the others are RSA-PSS with SHA-256 over
+//! the container's list of files, and over an increment. The newer
+//! detached `.sign` files (PKCS#7) are [`crate::sign`]'s.
 
 use sha2::{Digest, Sha256};
 
@@ -13,6 +14,9 @@ const HEADER_EXPONENT: u32 = 100_001_027;
 /// The modulus for file lists, in decimal (2048 bits).
 const LIST_MODULUS: &str = "11088894983048545473659556106627194923928941791795047620591658697413581043322715912172496806525381055880964520618400224333320534660299233983755341740679502866829909679955734391392668378361221524205396631090105151641270857277080310734320951653700508941717419168723942507890702904702707587451621691050754307850383399865346487203798464178537392211402786481359824461197231102895415093770394216666324484593935762408468516826633192140826667923494822045805347809932848454845886971706424360558667862775876072059437703365380209101697738577515476935085469455279994113145977994084618328482151013142393373316337519977244732747977";
 const LIST_EXPONENT: u32 = 100_002_049;
+/// The modulus for increments, in decimal (2048 bits).
+const INCREMENT_MODULUS: &str = "14783905874077467090262228516557917570254599638376203532031989214105552847269687489771975792123442185817287694951949800908791527542017115600501303394778618535864845235700041590056318230102449612217458549016089313306591388590790796515819654102320725712300822356348724011232654837503241736177907784198700834440681124727060540035754699658105895050096576226753008596881698828185652424901921668758326578462003247906470982092298106789657211905488986281078346361469524484829559560886227198091995498440676639639830463593211386055065360288422394053998134458623712540683294034953818412458362198117811990006021989844180721010947";
+const INCREMENT_EXPONENT: u32 = 100_002_053;
 
 /// Limbs of a 2048-bit number and one to spare, lowest first.
 const LIMBS: usize = 65;
@@ -30,10 +34,23 @@ pub fn header_signature_fits(md5: &[u8; 16], signature: &str) -> bool {
     })
 }
 
-/// Whether `signature` is the publisher's for a message with this SHA-256.
+/// Whether `signature` is the publisher's for a list of files with this SHA-256.
 pub fn list_signature_fits(sha256: &[u8; 32], signature: &str) -> bool {
+    padded_fits(sha256, plain(signature, LIST_MODULUS, LIST_EXPONENT))
+}
+
+/// Whether `signature` is the publisher's for an increment with this SHA-256.
+pub fn increment_signature_fits(sha256: &[u8; 32], signature: &str) -> bool {
+    padded_fits(
+        sha256,
+        plain(signature, INCREMENT_MODULUS, INCREMENT_EXPONENT),
+    )
+}
+
+/// Whether a decrypted signature is over a message with this SHA-256.
+fn padded_fits(sha256: &[u8; 32], bytes: Option<Vec<u8>>) -> bool {
     const BLOCK: usize = 256 - 32 - 1;
-    let Some(bytes) = plain(signature, LIST_MODULUS, LIST_EXPONENT) else {
+    let Some(bytes) = bytes else {
         return false;
     };
     let Some((masked, rest)) = bytes.split_at_checked(BLOCK) else {

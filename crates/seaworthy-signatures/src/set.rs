@@ -9,6 +9,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 use crate::build::{BuildError, BuildReport, Builder};
+use crate::clamav::cdb::{self, MemberSignature};
 use crate::clamav::hash::Algorithm;
 use crate::clamav::ldb::Sub;
 use crate::compiled::{OpenError, Sections};
@@ -28,9 +29,10 @@ pub(crate) const SECTION_ALWAYS: usize = 4;
 pub(crate) const SECTION_NAMES: usize = 5;
 /// The first of nine tables: three uses of three algorithms.
 pub(crate) const SECTION_HASHES: usize = 6;
-pub(crate) const SECTIONS: usize = SECTION_HASHES + 9;
+pub(crate) const SECTION_MEMBERS: usize = SECTION_HASHES + 9;
+pub(crate) const SECTIONS: usize = SECTION_MEMBERS + 1;
 
-const ANCHOR_LEN: usize = 20;
+const ANCHOR_LEN: usize = 24;
 /// Most patterns that are kept unpacked.
 const MAX_KEPT: usize = 8192;
 /// Target numbers are below this.
@@ -53,8 +55,40 @@ pub struct Context<'c> {
     pub file_type: Option<FileType>,
     /// The type of the archive they come from, as `CL_TYPE_ZIP`.
     pub container: Option<&'c str>,
+    /// The types of all archives around, the nearest first; if empty, `container` alone.
+    pub chain: &'c [&'c str],
+    /// What the archive says of its member.
+    pub member: Option<Member<'c>>,
     /// Digests that were made on the way.
     pub digests: Digests,
+}
+
+/// A member of an archive as the archive describes it, for signatures of container metadata.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Member<'c> {
+    /// Its name as it stands in the archive, with folders.
+    pub name: &'c [u8],
+    /// Bytes of the archive.
+    pub archive_size: Option<u64>,
+    /// Bytes it takes in the archive.
+    pub packed_size: Option<u64>,
+    /// Bytes it has unpacked.
+    pub size: Option<u64>,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// Its number in the archive, the first being 1.
+    pub position: Option<u64>,
+}
+
+impl<'c> Context<'c> {
+    /// The types of the archives around, the nearest first.
+    pub(crate) fn surroundings(&self) -> Vec<&'c str> {
+        if self.chain.is_empty() {
+            self.container.into_iter().collect()
+        } else {
+            self.chain.to_vec()
+        }
+    }
 }
 
 /// Digests of a file, as far as they are known.
@@ -77,7 +111,7 @@ pub enum DetectionKind {
     SectionHash,
     /// A body signature.
     Body,
-    /// A logical signature.
+    /// A logical signature, or one of what an archive says of its member (offset zero).
     Logical,
 }
 
@@ -107,6 +141,34 @@ pub struct Scan {
     pub limited: bool,
 }
 
+fn kind_of(record: &Record) -> DetectionKind {
+    if record.logical {
+        DetectionKind::Logical
+    } else {
+        DetectionKind::Body
+    }
+}
+
+/// The detection of a signature.
+pub(crate) fn describe(record: &Record, offset: usize, normalised: bool) -> Detection {
+    Detection {
+        name: record.name.clone(),
+        kind: kind_of(record),
+        offset,
+        normalised,
+    }
+}
+
+/// The targets whose signatures look at a file as it is, and at its normalised text. Text has
+/// its signatures in the normalised view; those for any file look at both.
+pub(crate) fn targets(file_type: FileType) -> (u8, Option<u8>) {
+    match file_type {
+        FileType::Text => (0, Some(FileType::Text.target())),
+        FileType::Html => (file_type.target(), Some(file_type.target())),
+        _ => (file_type.target(), None),
+    }
+}
+
 /// Compiled expressions by record and sub-signature; none for one that does not compile.
 type Expressions = HashMap<(u32, u8), Option<Arc<Compiled>>>;
 
@@ -117,6 +179,7 @@ pub struct SignatureSet {
     always: OnceLock<Vec<(u32, Record)>>,
     regexes: Mutex<Expressions>,
     kept: Mutex<HashMap<u32, Arc<Record>>>,
+    members: OnceLock<Vec<(MemberSignature, regex::bytes::Regex)>>,
 }
 
 impl SignatureSet {
@@ -145,7 +208,7 @@ impl SignatureSet {
         SignatureSet::finish(builder)
     }
 
-    fn finish(builder: Builder) -> Result<(SignatureSet, BuildReport), BuildError> {
+    pub(crate) fn finish(builder: Builder) -> Result<(SignatureSet, BuildReport), BuildError> {
         let (bytes, report) = builder.compile()?;
         let sections =
             Sections::from_bytes(bytes).map_err(|error| BuildError::Pack(error.to_string()))?;
@@ -174,6 +237,12 @@ impl SignatureSet {
         self.sections.bytes()
     }
 
+    /// A checksum of the compiled signatures: another one for another set, for the keys of
+    /// caches. Nothing to rely on against somebody who wants two sets to look the same.
+    pub fn revision(&self) -> u64 {
+        self.sections.hash()
+    }
+
     fn new(sections: Sections) -> SignatureSet {
         SignatureSet {
             sections,
@@ -181,6 +250,7 @@ impl SignatureSet {
             always: OnceLock::new(),
             regexes: Mutex::new(HashMap::new()),
             kept: Mutex::new(HashMap::new()),
+            members: OnceLock::new(),
         }
     }
 
@@ -204,24 +274,19 @@ impl SignatureSet {
             self.scan_sections(bytes, program, &mut found);
         }
         let view = View::new(bytes, program.as_ref());
-        // Text has its signatures in the normalised view; those for any file look at both.
-        let (raw, text) = match file_type {
-            FileType::Text => (0, true),
-            FileType::Html => (file_type.target(), true),
-            _ => (file_type.target(), false),
-        };
-        self.scan_view(&view, raw, context.container, false, &mut found);
-        let mut limited = view.is_limited();
-        if text {
-            let normalised = normalise_text(bytes);
-            let target = if file_type == FileType::Html {
-                FileType::Html
-            } else {
-                FileType::Text
+        let chain = context.surroundings();
+        if let Some(member) = &context.member {
+            for name in self.find_members(member, &chain) {
+                found.insert((DetectionKind::Logical, name, 0, false));
             }
-            .target();
+        }
+        let (raw, text) = targets(file_type);
+        self.scan_view(&view, raw, &chain, false, &mut found);
+        let mut limited = view.is_limited();
+        if let Some(target) = text {
+            let normalised = normalise_text(bytes);
             let view = View::new(&normalised, None);
-            self.scan_view(&view, target, context.container, true, &mut found);
+            self.scan_view(&view, target, &chain, true, &mut found);
             limited |= view.is_limited() || bytes.len() > MAX_NORMALISED;
         }
         let mut detections: Vec<Detection> = Vec::new();
@@ -245,57 +310,59 @@ impl SignatureSet {
         }
     }
 
+    /// Whether a file with these digests and this size in bytes is known as malicious, by hash
+    /// signatures alone. Digests that are not given are not looked up.
+    pub fn knows(&self, digests: &Digests, size_bytes: u64) -> bool {
+        self.find_known(Usage::File, digests, size_bytes).is_some()
+    }
+
     fn scan_view(
         &self,
         view: &View<'_>,
         target: u8,
-        container: Option<&str>,
+        chain: &[&str],
         normalised: bool,
         found: &mut BTreeSet<(DetectionKind, String, usize, bool)>,
     ) {
-        let mut candidates: Vec<u32> = Vec::new();
-        let mut seen: HashMap<u32, ()> = HashMap::new();
-        self.matcher(target).find(view.bytes, |record, _| {
-            if seen.insert(record, ()).is_none() {
-                candidates.push(record);
-            }
-        });
+        // The anchored sub-signatures that were seen, as bits, for each candidate.
+        let mut candidates: HashMap<u32, u64> = HashMap::new();
+        self.matcher(target)
+            .find(view.bytes, view.base(), |record, sub, _| {
+                *candidates.entry(record).or_default() |= 1 << (sub & 63);
+            });
+        let mut candidates: Vec<(u32, u64)> = candidates.into_iter().collect();
         candidates.sort_unstable();
-        for number in candidates {
+        for (number, seen) in candidates {
             if let Some(record) = self.kept_record(number) {
-                self.try_record(number, &record, view, container, normalised, found);
+                self.try_record((number, seen), &record, view, chain, normalised, found);
             }
         }
         for (number, record) in self.always() {
             if matches!(record.description.target, 0) || record.description.target == target {
-                self.try_record(*number, record, view, container, normalised, found);
+                self.try_record((*number, 0), record, view, chain, normalised, found);
             }
         }
     }
 
     fn try_record(
         &self,
-        number: u32,
+        (number, seen): (u32, u64),
         record: &Record,
         view: &View<'_>,
-        container: Option<&str>,
+        chain: &[&str],
         normalised: bool,
         found: &mut BTreeSet<(DetectionKind, String, usize, bool)>,
     ) {
-        if let Some(offset) = evaluate::matches(record, view, container, &|id| {
+        if let Some(offset) = evaluate::matches(record, seen, view, chain, &|id| {
             self.regex(number, id, record)
         }) {
-            let kind = if record.logical {
-                DetectionKind::Logical
-            } else {
-                DetectionKind::Body
-            };
+            let kind = kind_of(record);
             found.insert((kind, record.name.clone(), offset, normalised));
         }
     }
 
     /// A compiled expression, kept for the next time.
-    fn regex(&self, number: u32, id: u8, record: &Record) -> Option<Arc<Compiled>> {
+    pub(crate) fn regex(&self, number: u32, id: u8, record: &Record) -> Option<Arc<Compiled>> {
         let mut kept = self
             .regexes
             .lock()
@@ -335,47 +402,57 @@ impl SignatureSet {
         }
     }
 
+    pub(crate) fn hash_table(&self, usage: Usage, algorithm: Algorithm) -> Option<HashTable<'_>> {
+        let number = SECTION_HASHES + table_number(usage as u32, algorithm) as usize;
+        HashTable::read(self.sections.section(number))
+    }
+
     /// Looks bytes up by their digests, making only those that can be found.
     fn find_digest(&self, usage: Usage, bytes: &[u8], digests: &mut Digests) -> Option<String> {
         let size = bytes.len() as u64;
-        for algorithm in [Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256] {
-            let section = self
-                .sections
-                .section(SECTION_HASHES + table_number(usage as u32, algorithm) as usize);
-            let Some(table) = HashTable::read(section).filter(|table| table.wants_size(size))
-            else {
-                continue;
-            };
-            let name = match algorithm {
-                Algorithm::Md5 => table.find(
-                    digests.md5.get_or_insert_with(|| Md5::digest(bytes).into()),
-                    size,
-                ),
-                Algorithm::Sha1 => table.find(
-                    digests
-                        .sha1
-                        .get_or_insert_with(|| Sha1::digest(bytes).into()),
-                    size,
-                ),
-                Algorithm::Sha256 => table.find(
-                    digests
-                        .sha256
-                        .get_or_insert_with(|| Sha256::digest(bytes).into()),
-                    size,
-                ),
-            };
-            if let Some(name) = name {
-                return Some(
-                    unpack_name(self.sections.section(SECTION_NAMES), name)
-                        .unwrap_or_else(|| "unnamed".to_owned()),
-                );
-            }
+        let wants = |algorithm| {
+            self.hash_table(usage, algorithm)
+                .is_some_and(|table| table.wants_size(size))
+        };
+        if wants(Algorithm::Md5) {
+            digests.md5.get_or_insert_with(|| Md5::digest(bytes).into());
         }
-        None
+        if wants(Algorithm::Sha1) {
+            digests
+                .sha1
+                .get_or_insert_with(|| Sha1::digest(bytes).into());
+        }
+        if wants(Algorithm::Sha256) {
+            digests
+                .sha256
+                .get_or_insert_with(|| Sha256::digest(bytes).into());
+        }
+        let name = self.find_known(usage, digests, size)?;
+        Some(self.name(name))
+    }
+
+    /// The number of the name for digests that are known.
+    pub(crate) fn find_known(&self, usage: Usage, digests: &Digests, size: u64) -> Option<u32> {
+        let find = |algorithm, digest: Option<&[u8]>| {
+            self.hash_table(usage, algorithm)?.find(digest?, size)
+        };
+        find(Algorithm::Md5, digests.md5.as_ref().map(|d| d.as_slice()))
+            .or_else(|| find(Algorithm::Sha1, digests.sha1.as_ref().map(|d| d.as_slice())))
+            .or_else(|| {
+                find(
+                    Algorithm::Sha256,
+                    digests.sha256.as_ref().map(|d| d.as_slice()),
+                )
+            })
+    }
+
+    pub(crate) fn name(&self, number: u32) -> String {
+        unpack_name(self.sections.section(SECTION_NAMES), number)
+            .unwrap_or_else(|| "unnamed".to_owned())
     }
 
     /// The matcher for files of a type: signatures for it and for any.
-    fn matcher(&self, target: u8) -> &Prefilter {
+    pub(crate) fn matcher(&self, target: u8) -> &Prefilter {
         let slot = usize::from(target).min(TARGETS - 1);
         let [first, ..] = &self.matchers;
         self.matchers.get(slot).unwrap_or(first).get_or_init(|| {
@@ -387,7 +464,7 @@ impl SignatureSet {
             Prefilter::new(
                 anchors
                     .filter_map(|row| {
-                        let [length, ignore_case, of, _] = *row.last_chunk()?;
+                        let [length, ignore_case, of, sub, place, ..] = *row.last_chunk::<8>()?;
                         if of != 0 && of != target {
                             return None;
                         }
@@ -400,6 +477,8 @@ impl SignatureSet {
                             literal,
                             ignore_case: ignore_case != 0,
                             record,
+                            sub,
+                            place,
                             low,
                             high,
                         })
@@ -423,7 +502,7 @@ impl SignatureSet {
     }
 
     /// A record, unpacked once as long as there is room.
-    fn kept_record(&self, number: u32) -> Option<Arc<Record>> {
+    pub(crate) fn kept_record(&self, number: u32) -> Option<Arc<Record>> {
         let mut kept = self
             .kept
             .lock()
@@ -451,6 +530,33 @@ impl SignatureSet {
         })
     }
 
+    /// The signatures without an anchor that look at a view of this target.
+    pub(crate) fn unanchored(&self, target: u8) -> impl Iterator<Item = u32> {
+        let all = self.always().iter();
+        all.filter(move |(_, record)| [0, target].contains(&record.description.target))
+            .map(|(number, _)| *number)
+    }
+
+    /// The signatures of archive members that one fits.
+    fn find_members(&self, member: &Member<'_>, chain: &[&str]) -> Vec<String> {
+        let members = self.members.get_or_init(|| {
+            let packed = self.sections.section(SECTION_MEMBERS);
+            let read: Vec<MemberSignature> = postcard::from_bytes(packed).unwrap_or_default();
+            let compiled = |signature: MemberSignature| {
+                let pattern = cdb::compile(&signature.pattern).ok()?;
+                Some((signature, pattern))
+            };
+            read.into_iter().filter_map(compiled).collect()
+        });
+        members
+            .iter()
+            .filter(|(signature, pattern)| {
+                signature.fits(member, chain.first().copied()) && pattern.is_match(member.name)
+            })
+            .map(|(signature, _)| signature.name.clone())
+            .collect()
+    }
+
     /// How many signatures for a type of file have no anchor, and are tried on each.
     pub fn always_tried(&self, file_type: FileType) -> usize {
         let wanted = [0, file_type.target()];
@@ -467,7 +573,7 @@ impl SignatureSet {
 
     /// How many digests there are, of files, sections and allowed files together.
     pub fn digest_count(&self) -> usize {
-        (SECTION_HASHES..SECTIONS)
+        (SECTION_HASHES..SECTION_MEMBERS)
             .filter_map(|number| HashTable::read(self.sections.section(number)))
             .map(|table| table.len())
             .sum()
@@ -591,6 +697,53 @@ mod tests {
         assert!(scan.detections[0].normalised);
         assert_eq!(names(&set, b"\x00eval ($x)"), Vec::<String>::new());
         assert_eq!(names(&set, b"\x7fELF\x02 eval"), ["E"]);
+    }
+
+    #[test]
+    fn the_chain_of_containers_is_asked_for() {
+        let (set, _) = set(&[(
+            "a.ldb",
+            format!(
+                "Z;Intermediates:CL_TYPE_ZIP>CL_TYPE_7Z,Target:0;0;{}",
+                hex("needle")
+            ),
+        )]);
+        let scan = |chain: &[&str]| {
+            let context = Context {
+                chain,
+                ..Context::default()
+            };
+            set.scan(b"\x00needle", &context).detections.len()
+        };
+        assert_eq!(scan(&["CL_TYPE_7Z", "CL_TYPE_ZIP"]), 1);
+        assert_eq!(scan(&["CL_TYPE_7Z", "CL_TYPE_ZIP", "CL_TYPE_MAIL"]), 1);
+        assert_eq!(scan(&["CL_TYPE_ZIP", "CL_TYPE_7Z"]), 0);
+        assert_eq!(scan(&["CL_TYPE_7Z"]), 0);
+    }
+
+    #[test]
+    fn a_member_is_found_by_what_the_archive_says_of_it() {
+        let lines = "Double:CL_TYPE_ZIP:*:\\.pdf\\.exe$:*:10-20:0:1:*:*\nLocked:*:*:^a:*:*:1:*:*:*";
+        let (set, report) = set(&[("a.cdb", lines.to_owned())]);
+        assert_eq!((report.active, report.inactive.len()), (2, 0));
+        let scan = |name: &'static str, size, encrypted| {
+            let context = Context {
+                container: Some("CL_TYPE_ZIP"),
+                member: Some(Member {
+                    name: name.as_bytes(),
+                    size: Some(size),
+                    position: Some(1),
+                    encrypted,
+                    ..Member::default()
+                }),
+                ..Context::default()
+            };
+            let found = set.scan(b"content", &context).detections;
+            found.into_iter().map(|d| d.name).collect::<Vec<_>>()
+        };
+        assert_eq!(scan("b/bill.pdf.exe", 15, false), ["Double"]);
+        assert_eq!(scan("b/bill.pdf.exe", 25, false), Vec::<String>::new());
+        assert_eq!(scan("archive", 15, true), ["Locked"]);
     }
 
     #[test]

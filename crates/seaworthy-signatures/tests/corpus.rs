@@ -8,8 +8,10 @@
 
 use std::path::{Path, PathBuf};
 
+use seaworthy_signatures::cdiff::Cdiff;
 use seaworthy_signatures::clamav::Reason;
-use seaworthy_signatures::cvd::Container;
+use seaworthy_signatures::cvd::{Container, pack_plain, verify_sign};
+use seaworthy_signatures::sign::{Certificate, SignError};
 use seaworthy_signatures::{BuildReport, Context, DetectionKind, SignatureSet};
 
 /// The malware folder of the corpus.
@@ -63,6 +65,56 @@ fn signed_containers_verify_and_a_changed_byte_does_not() {
         assert_eq!(container.header.version, number);
         *bytes.last_mut().unwrap() ^= 1;
         assert!(Container::read(&bytes).is_err());
+    }
+}
+
+#[test]
+fn detached_signatures_verify_under_the_publishers_root_alone() {
+    let Some(inputs) = corpus("clamav-unit-test-inputs.tar.zst") else {
+        return;
+    };
+    let read = |name: &str| std::fs::read(inputs.path().join(name)).unwrap();
+    let root = String::from_utf8(read("verify/clamav.crt")).unwrap();
+    let trusted = Certificate::from_pem(&root).unwrap();
+    for file in ["test-1.cvd", "test-6.cvd", "test-2.cdiff", "test-6.cdiff"] {
+        let mut bytes = read(&format!("freshclam_testfiles/{file}"));
+        let sign = read(&format!("freshclam_testfiles/{file}.sign"));
+        let sign = String::from_utf8(sign).unwrap();
+        let signer = verify_sign(&bytes, &sign, &trusted).unwrap();
+        assert_eq!(signer.name, "ClamAV TEST CVD Signing Cert", "{file}");
+        assert!(signer.valid_from < 1_800_000_000 && signer.valid_until > 1_800_000_000);
+        assert_eq!(verify_sign(&bytes, &sign, &[]), Err(SignError::Untrusted));
+        bytes[100] ^= 1;
+        assert_eq!(verify_sign(&bytes, &sign, &trusted), Err(SignError::Wrong));
+    }
+}
+
+#[test]
+fn increments_lead_from_the_first_version_to_the_last() {
+    let Some(inputs) = corpus("clamav-unit-test-inputs.tar.zst") else {
+        return;
+    };
+    let folder = inputs.path().join("freshclam_testfiles");
+    let read = |name: String| std::fs::read(folder.join(name)).unwrap();
+    let mut files = Container::read(&read("test-1.cvd".to_owned()))
+        .unwrap()
+        .members;
+    for version in 2..=6 {
+        let mut bytes = read(format!("test-{version}.cdiff"));
+        let cdiff = Cdiff::read(&bytes, false).unwrap();
+        assert_eq!(cdiff.version, version);
+        files = cdiff.apply(&files).unwrap();
+        let whole = Container::read(&read(format!("test-{version}.cvd"))).unwrap();
+        let signatures = |files: &std::collections::BTreeMap<String, Vec<u8>>| {
+            let mut files = files.clone();
+            files.retain(|name, _| name != "COPYING");
+            files
+        };
+        assert_eq!(signatures(&files), signatures(&whole.members), "{version}");
+        let packed = Container::read(&pack_plain(&files).unwrap()).unwrap();
+        assert!(packed.verified.list_signature && packed.members == files);
+        *bytes.last_mut().unwrap() ^= 1;
+        assert!(Cdiff::read(&bytes, false).is_err());
     }
 }
 
@@ -297,4 +349,124 @@ fn regular_expressions_answer_like_the_reference() {
         let found = !set.scan(bytes, &Context::default()).detections.is_empty();
         assert_eq!(found, expected, "{line}");
     }
+}
+
+#[test]
+fn an_update_takes_signed_containers_and_refuses_a_wrong_signature() {
+    use seaworthy_fetch::Outcome;
+    use seaworthy_signatures::install::InstallDir;
+    use seaworthy_signatures::manifest::Trust;
+    use seaworthy_signatures::update::{UpdateOptions, update};
+    use seaworthy_testkit::http_files::FileServer;
+
+    let Some(inputs) = corpus("clamav-unit-test-inputs.tar.zst") else {
+        return;
+    };
+    let file = |number: u32| {
+        let name = format!("freshclam_testfiles/test-{number}.cvd");
+        std::fs::read(inputs.path().join(name)).unwrap()
+    };
+    let server = FileServer::start();
+    let home = tempfile::tempdir().unwrap();
+    let place = InstallDir::new(home.path().join("signatures"));
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut options = UpdateOptions::new(home.path().join("cache"), "test", now);
+    options.mirrors = vec![server.base().to_owned()];
+    options.databases = vec!["test".to_owned()];
+    // The first two hold one signature, for engines of long ago.
+    for number in 3..=6 {
+        server.put("/test.cvd", file(number), &number.to_string());
+        let report = update(&place, &options, &mut |_| {}).unwrap();
+        assert!(report.changed);
+        let source = &report.installed.manifest.sources[0];
+        assert_eq!(
+            (source.version, source.trust),
+            (Some(number), Trust::Signed)
+        );
+        assert!(source.published_at.is_some() && source.parsed > 0);
+    }
+    // One letter of the signature in the header, which no digest covers.
+    let mut forged = file(6);
+    let header: Vec<usize> = (0..512).filter(|at| forged[*at] == b':').collect();
+    let signature = header[5] + 1;
+    let letter = if forged[signature] == b'a' {
+        b'b'
+    } else {
+        b'a'
+    };
+    forged[signature] = letter;
+    // The version, so that no later one would be taken any more.
+    let mut late = file(6);
+    late[header[1] + 1] = b'9';
+    for (forged, why) in [(forged, "signature does not fit"), (late, "another header")] {
+        server.put("/test.cvd", forged, why);
+        let report = update(&place, &options, &mut |_| {}).unwrap();
+        assert!(!report.changed);
+        assert!(
+            matches!(&report.files[0].1, Outcome::Failed(reason) if reason.contains(why)),
+            "{:?}",
+            report.files
+        );
+    }
+    // Going back is no news.
+    server.put("/test.cvd", file(5), "5 again");
+    let report = update(&place, &options, &mut |_| {}).unwrap();
+    assert!(matches!(&report.files[0].1, Outcome::Failed(reason) if reason.contains("older")));
+}
+
+#[test]
+fn where_a_certificate_is_trusted_a_detached_signature_must_fit() {
+    use seaworthy_fetch::Outcome;
+    use seaworthy_signatures::install::InstallDir;
+    use seaworthy_signatures::manifest::Trust;
+    use seaworthy_signatures::update::{UpdateOptions, build, read_certificates, update};
+    use seaworthy_testkit::http_files::FileServer;
+
+    let Some(inputs) = corpus("clamav-unit-test-inputs.tar.zst") else {
+        return;
+    };
+    let files = inputs.path().join("freshclam_testfiles");
+    let file = |name: &str| std::fs::read(files.join(name)).unwrap();
+    let server = FileServer::start();
+    let home = tempfile::tempdir().unwrap();
+    let place = InstallDir::new(home.path().join("signatures"));
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut options = UpdateOptions::new(home.path().join("cache"), "test", now);
+    options.mirrors = vec![server.base().to_owned()];
+    options.databases = vec!["test".to_owned()];
+    options.certificates = read_certificates(&inputs.path().join("verify")).unwrap();
+    let trust = || place.open().unwrap().manifest.sources[0].trust;
+
+    // A mirror without the signature file: what the container itself carries counts.
+    server.put("/test.cvd", file("test-4.cvd"), "4");
+    update(&place, &options, &mut |_| {}).unwrap();
+    assert_eq!(trust(), Trust::Signed);
+    server.put("/test.cvd", file("test-5.cvd"), "5");
+    server.put("/test-5.cvd.sign", file("test-5.cvd.sign"), "5");
+    update(&place, &options, &mut |_| {}).unwrap();
+    assert_eq!(trust(), Trust::Certified);
+    // The signature of another file.
+    server.put("/test.cvd", file("test-6.cvd"), "6");
+    server.put("/test-6.cvd.sign", file("test-5.cvd.sign"), "5");
+    let report = update(&place, &options, &mut |_| {}).unwrap();
+    assert!(
+        matches!(&report.files[0].1, Outcome::Failed(reason) if reason.contains("does not fit")),
+        "{:?}",
+        report.files
+    );
+    assert!(!report.changed);
+
+    let report = build(&place, &files, &options, &mut |_| {}).unwrap();
+    let sources = &report.installed.manifest.sources;
+    assert_eq!(sources.len(), 6);
+    assert!(
+        sources
+            .iter()
+            .all(|source| source.trust == Trust::Certified)
+    );
+    std::fs::copy(files.join("test-5.cvd.sign"), files.join("test-6.cvd.sign")).unwrap();
+    let report = build(&place, &files, &options, &mut |_| {}).unwrap();
+    let problems = &report.installed.manifest.problems;
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].path.ends_with("test-6.cvd"), "{problems:?}");
 }

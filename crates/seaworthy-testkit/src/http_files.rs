@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 file server on loopback that can be told to misbehave.
 //!
-//! It serves bytes by path with an `ETag`, answers `If-None-Match`, `Range` and `If-Range`
+//! It serves bytes by path with an `ETag` or a date, answers `If-None-Match`,
+//! `If-Modified-Since`, `Range` and `If-Range`
 //! (RFC 9110, sections 13 and 14), and keeps a list of the requests it saw. Faults are
 //! queued per path and each is used up by one request. One request per connection.
 
@@ -43,9 +44,17 @@ impl Request {
     }
 }
 
+/// A file and what it is recognised by.
+#[derive(Clone)]
+struct Served {
+    body: Vec<u8>,
+    /// Name and value of the header.
+    validator: (&'static str, String),
+}
+
 #[derive(Default)]
 struct State {
-    files: HashMap<String, (Vec<u8>, String)>,
+    files: HashMap<String, Served>,
     faults: HashMap<String, VecDeque<Fault>>,
     requests: Vec<Request>,
 }
@@ -94,7 +103,16 @@ impl FileServer {
 
     /// Serves `body` at `path` (percent-encoded, with its leading slash) from now on.
     pub fn put(&self, path: &str, body: impl Into<Vec<u8>>, etag: &str) {
-        let file = (body.into(), format!("\"{etag}\""));
+        self.serve_at(path, body.into(), ("ETag", format!("\"{etag}\"")));
+    }
+
+    /// The same, with the time of its last change (an HTTP date) in place of an `ETag`.
+    pub fn put_dated(&self, path: &str, body: impl Into<Vec<u8>>, changed: &str) {
+        self.serve_at(path, body.into(), ("Last-Modified", changed.to_owned()));
+    }
+
+    fn serve_at(&self, path: &str, body: Vec<u8>, validator: (&'static str, String)) {
+        let file = Served { body, validator };
         self.lock().files.insert(path.to_owned(), file);
     }
 
@@ -165,15 +183,21 @@ fn serve(connection: TcpStream, state: &Mutex<State>, stop: &AtomicBool) -> std:
         }
         return out.write_all(b"Connection: close\r\n\r\n");
     }
-    let Some((body, etag)) = file else {
+    let Some(Served { body, validator }) = file else {
         return out.write_all(
             b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
         );
     };
-    if request.header("if-none-match") == Some(&etag) {
+    let (header, value) = validator;
+    let condition = if header == "ETag" {
+        "if-none-match"
+    } else {
+        "if-modified-since"
+    };
+    if request.header(condition) == Some(&value) {
         return write!(
             out,
-            "HTTP/1.1 304 Not Modified\r\nETag: {etag}\r\nConnection: close\r\n\r\n"
+            "HTTP/1.1 304 Not Modified\r\n{header}: {value}\r\nConnection: close\r\n\r\n"
         );
     }
     let start = request
@@ -182,7 +206,7 @@ fn serve(connection: TcpStream, state: &Mutex<State>, stop: &AtomicBool) -> std:
         .filter(|_| {
             request
                 .header("if-range")
-                .is_none_or(|wanted| wanted == etag)
+                .is_none_or(|wanted| wanted == value)
         })
         .and_then(|range| {
             range
@@ -211,7 +235,7 @@ fn serve(connection: TcpStream, state: &Mutex<State>, stop: &AtomicBool) -> std:
     };
     write!(
         out,
-        "HTTP/1.1 {status}\r\nETag: {etag}\r\nContent-Length: {length}\r\n{range}Connection: close\r\n\r\n"
+        "HTTP/1.1 {status}\r\n{header}: {value}\r\nContent-Length: {length}\r\n{range}Connection: close\r\n\r\n"
     )?;
     match fault {
         Some(Fault::CutAfter(count)) => out.write_all(part.get(..count).unwrap_or(part)),

@@ -2,7 +2,9 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{cache, completions, db, demo, explain, formats, man, packages, rules, scan};
+use crate::commands::{
+    cache, completions, db, demo, explain, formats, man, packages, rules, scan, secrets, signatures,
+};
 
 /// What every help page ends with: scripts live by it.
 pub const EXIT_STATUS: &str = "\
@@ -20,8 +22,10 @@ Examples:
   seaworthy scan registry:alpine:3.20         straight from a registry
   docker save app | seaworthy scan -          an archive, from a file or standard input
   seaworthy scan dir:/srv/rootfs              a root filesystem
+  seaworthy secrets .                         secrets in a source tree
   seaworthy explain debian:12 CVE-2022-0778   why a finding is there
-  seaworthy db update                         get the whole advisory database";
+  seaworthy db update                         get the whole advisory database
+  seaworthy signatures update                 get signatures of malware";
 
 /// Is this container fit to sail?
 ///
@@ -75,9 +79,11 @@ pub enum Command {
     Packages(Box<packages::PackagesArgs>),
     Demo(demo::DemoArgs),
     Db(db::DbArgs),
+    Signatures(signatures::SignaturesArgs),
     Cache(cache::CacheArgs),
     Formats(formats::FormatsArgs),
     Rules(rules::RulesArgs),
+    Secrets(Box<secrets::SecretsArgs>),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }

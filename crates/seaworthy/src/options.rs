@@ -1,13 +1,16 @@
 //! Flags that several commands share.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use seaworthy_core::{GapKind, Platform, ProblemKind, Severity};
 use seaworthy_engine::{
-    CacheChoice, DEFAULT_CACHE_BYTES, DatabaseChoice, Limits, ScanRequest, SecretsChoice,
+    Baseline, CacheChoice, DEFAULT_CACHE_BYTES, DatabaseChoice, Limits, MalwareChoice,
+    MalwareOptions, NamedText, ScanRequest, SecretOptions, SecretsChoice, SignaturesChoice,
+    new_baseline, parse_secret_allow,
 };
 use seaworthy_image::OpenOptions;
 use seaworthy_image::engine::EngineAccess;
@@ -87,6 +90,17 @@ fn severity_or_none() -> PossibleValuesParser {
 }
 
 impl PolicyArgs {
+    /// The same for sources, where any secret fails unless somebody says otherwise.
+    pub fn strict_policy(&self, session: &Session) -> Result<Policy> {
+        let mut policy = self.policy(session)?;
+        let is_default =
+            self.fail_on.is_none() && self.policy.is_none() && !Path::new(POLICY_FILE).exists();
+        if is_default {
+            policy.fail_on = Some(Severity::Low);
+        }
+        Ok(policy)
+    }
+
     /// The policy of the file, with the flags on top.
     pub fn policy(&self, session: &Session) -> Result<Policy> {
         let mut policy = match &self.policy {
@@ -171,6 +185,21 @@ pub struct ScanOptions {
     /// Look for no secrets: files, environment and history are not searched
     #[arg(long, help_heading = "Image")]
     no_secrets: bool,
+    /// Look for no malware: files are neither unpacked for it nor searched
+    #[arg(long, help_heading = "Malware", conflicts_with_all = ["signatures", "yara", "clamd"])]
+    no_malware: bool,
+    /// Look for the signatures of this file, or of all signature files in this folder, in ClamAV's
+    /// formats, instead of the installed ones
+    #[arg(long, value_name = "PATH", help_heading = "Malware")]
+    signatures: Option<PathBuf>,
+    /// Look for the YARA rules of this file or folder too; may be given more than once
+    #[arg(long, value_name = "PATH", help_heading = "Malware")]
+    yara: Vec<PathBuf>,
+    /// Ask a ClamAV daemon too: the path of its socket, or `HOST:PORT`
+    #[arg(long, value_name = "ADDRESS", help_heading = "Malware")]
+    clamd: Option<String>,
+    #[command(flatten)]
+    secret_args: SecretArgs,
     /// Neither use nor keep what is known of layers
     #[arg(long, help_heading = "Speed")]
     no_cache: bool,
@@ -190,6 +219,108 @@ pub struct ScanOptions {
     threads: Option<u16>,
     #[command(flatten)]
     limits: LimitArgs,
+}
+
+/// What secrets are looked for and judged by.
+#[derive(Args)]
+#[command(next_help_heading = "Secrets")]
+pub struct SecretArgs {
+    /// Rules of your own, in the format `seaworthy help rules` shows, or a gitleaks
+    /// configuration; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    secret_rules: Vec<PathBuf>,
+    /// Secrets that are set aside: `[[secret-allow]]` tables as in the policy file; may be given
+    /// more than once
+    #[arg(long, value_name = "FILE")]
+    secret_allow: Vec<PathBuf>,
+    /// A baseline: secrets that stand in it are known and do not fail
+    #[arg(long, value_name = "FILE")]
+    secret_baseline: Option<PathBuf>,
+    /// Write a baseline of the secrets that are found; one that is there keeps its key and the
+    /// reasons in it
+    #[arg(long, value_name = "FILE")]
+    write_baseline: Option<PathBuf>,
+    /// The Dockerfile that it is built from: it is searched too, and what to change in it is
+    /// written out for each secret
+    #[arg(long, value_name = "FILE")]
+    dockerfile: Option<PathBuf>,
+}
+
+/// Rule files, allow lists, baselines and Dockerfiles are pages of text.
+const MAX_TEXT_BYTES: u64 = 32 << 20;
+
+impl SecretArgs {
+    pub fn options(&self) -> Result<SecretOptions> {
+        let texts = |paths: &[PathBuf], what: &str| -> Result<Vec<NamedText>> {
+            paths.iter().map(|path| read_text(path, what)).collect()
+        };
+        let mut allow = Vec::new();
+        for file in texts(&self.secret_allow, "allow list")? {
+            let parsed = parse_secret_allow(&file.text)
+                .with_context(|| format!("the allow list `{}` is not right", file.name))?;
+            allow.extend(parsed);
+        }
+        let baseline = |path: &Path| -> Result<Baseline> {
+            let file = read_text(path, "baseline")?;
+            Baseline::parse(&file.text).with_context(|| format!("`{}`", file.name))
+        };
+        let baseline = match (&self.secret_baseline, &self.write_baseline) {
+            (Some(path), _) => Some(baseline(path)?),
+            (None, Some(path)) if path.exists() => Some(baseline(path)?),
+            (None, Some(_)) => {
+                Some(new_baseline().context("cannot get random bytes for the baseline's key")?)
+            }
+            (None, None) => None,
+        };
+        Ok(SecretOptions {
+            rules: texts(&self.secret_rules, "rule file")?,
+            allow,
+            baseline: baseline.map(Arc::new),
+            write_baseline: self.write_baseline.clone(),
+            dockerfile: self
+                .dockerfile
+                .as_deref()
+                .map(|path| read_text(path, "Dockerfile"))
+                .transpose()?,
+        })
+    }
+}
+
+/// Reads a text that the user names; a Dockerfile or rule file that is no UTF-8 is read with
+/// what is none replaced.
+pub fn read_text(path: &Path, what: &str) -> Result<NamedText> {
+    use std::io::Read as _;
+    let shown = path.display();
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes))
+        .with_context(|| format!("cannot read the {what} `{shown}`"))?;
+    if bytes.len() as u64 > MAX_TEXT_BYTES {
+        return Err(anyhow!(
+            "the {what} `{shown}` is over {} MiB\n  hint: is it the right file?",
+            MAX_TEXT_BYTES >> 20
+        ));
+    }
+    Ok(NamedText {
+        name: shown.to_string(),
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+    })
+}
+
+/// The key of fingerprints that this installation keeps.
+pub fn secret_key(session: &Session) -> SecretsChoice {
+    match session.folders.secret_key() {
+        Some(path) => SecretsChoice::KeyAt(path),
+        None => SecretsChoice::KeyOnce,
+    }
+}
+
+/// How many threads are asked for; one per processor without a wish.
+pub fn thread_count(wanted: Option<u16>) -> usize {
+    wanted.map_or_else(
+        || std::thread::available_parallelism().map_or(1, usize::from),
+        usize::from,
+    )
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -251,19 +382,33 @@ impl ScanOptions {
             limits: self.limits.limits(),
             database: database_choice(self.db.as_deref(), self.builtin, session),
             cache: self.cache(session),
-            secrets: match session.folders.secret_key() {
-                _ if self.no_secrets => SecretsChoice::Off,
-                Some(path) => SecretsChoice::KeyAt(path),
-                None => SecretsChoice::KeyOnce,
+            secrets: match self.no_secrets {
+                true => SecretsChoice::Off,
+                false => secret_key(session),
             },
+            malware: self.malware(session),
+            secret_options: self.secret_args.options()?,
             policy,
-            threads: self.threads.map_or_else(
-                || std::thread::available_parallelism().map_or(1, usize::from),
-                usize::from,
-            ),
+            threads: thread_count(self.threads),
             now: session.now,
             timings: false,
         })
+    }
+
+    fn malware(&self, session: &Session) -> MalwareChoice {
+        if self.no_malware {
+            return MalwareChoice::Off;
+        }
+        let signatures = match (&self.signatures, session.folders.signatures()) {
+            (Some(path), _) => SignaturesChoice::From(path.clone()),
+            (None, Some(folder)) => SignaturesChoice::Installed(folder),
+            (None, None) => SignaturesChoice::BuiltIn,
+        };
+        MalwareChoice::On(Box::new(MalwareOptions {
+            yara: self.yara.clone(),
+            clamd: self.clamd.clone(),
+            ..MalwareOptions::new(signatures)
+        }))
     }
 
     fn open(&self) -> OpenOptions {

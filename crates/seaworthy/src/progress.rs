@@ -55,6 +55,11 @@ impl<'a> Progress<'a> {
         self.set(words.to_owned(), None);
     }
 
+    /// The same, with bytes that grow meanwhile.
+    pub fn say_bytes(&self, words: &str, bytes: &Arc<AtomicU64>) {
+        self.set(words.to_owned(), Some(Arc::clone(bytes)));
+    }
+
     /// The same, where it changes many times a second: nothing for plain lines.
     pub fn replace(&self, words: &str) {
         if !self.session.verbose {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::BuildProblem;
 use crate::ecosystems::{self, ECOSYSTEMS};
-use crate::publishers::{self, Advisory, Skip};
+use crate::publishers::{self, Advisory, AdvisoryClass, Skip};
 use crate::shard::{AdvisoryShardWriter, ShardError, TextWriter};
 
 /// What was compiled.
@@ -82,8 +82,13 @@ pub fn compile_in_memory(documents: &[&[u8]]) -> Result<MemoryBuild, ShardError>
             for shard in names {
                 let mut part = advisory.clone();
                 part.packages.retain(|package| package.shard == shard);
+                let name = if advisory.class == AdvisoryClass::Malicious {
+                    format!("malicious/{shard}")
+                } else {
+                    shard
+                };
                 writers
-                    .entry(shard)
+                    .entry(name)
                     .or_insert_with_key(|name| AdvisoryShardWriter::new(name, row.scheme))
                     .add(part, text);
             }

@@ -196,7 +196,8 @@ fn look_up_name(
             continue;
         };
         let advisory = judge.advisory(row.advisory)?;
-        if advisory.class == AdvisoryClass::Malicious {
+        // Each has shards of its own; a damaged database must not mix them.
+        if (advisory.class == AdvisoryClass::Malicious) != judge.is_malicious() {
             continue;
         }
         let mut comparison = verdict.comparison;

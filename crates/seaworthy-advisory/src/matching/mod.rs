@@ -7,11 +7,13 @@
 //! * Every installed package gives its own finding, as people expect to see `libssl3` and
 //!   `openssl` apart; reports group them. Advisories that share an id are one finding.
 //! * A version that can't be compared gives an unverified finding, never silence.
+//! * Packages that were published to do harm are findings of malware, not of a vulnerability.
 //! * Kernel packages are counted and not reported: an image runs on its host's kernel.
 //! * What could not be judged at all is a [`CoverageGap`].
 
 mod candidates;
 mod gaps;
+mod malicious;
 mod merge;
 mod origin;
 pub mod range;
@@ -32,7 +34,7 @@ use gaps::Gaps;
 /// What matching an image gave.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MatchOutcome {
-    /// Vulnerable packages: worst first, then by package and id.
+    /// Vulnerable packages, and malicious ones: worst first, then by package and id.
     pub findings: Vec<Finding>,
     /// What could not be judged.
     pub gaps: Vec<CoverageGap>,
@@ -202,6 +204,7 @@ pub fn match_image(db: &AdvisoryDb, evidence: &ImageEvidence, now_unix: i64) -> 
             &mut findings,
         );
     }
+    malicious::findings_of(db, evidence, &mut gaps, &mut findings);
     findings.sort_by(|a: &Finding, b: &Finding| {
         let id = |finding: &Finding| {
             let detail = finding.detail.vulnerability();
@@ -236,6 +239,11 @@ struct Judge<'d> {
 }
 
 impl Judge<'_> {
+    /// Whether the shard is one of malicious packages.
+    fn is_malicious(&self) -> bool {
+        self.shard.name().starts_with("malicious/")
+    }
+
     fn advisory(&self, number: u32) -> Result<Rc<AdvisoryView>, ShardError> {
         if let Some(known) = self.decoded.borrow().get(&number) {
             return Ok(Rc::clone(known));

@@ -430,3 +430,70 @@ fn a_source_rpm_has_no_epoch_and_its_advisory_does() {
     };
     assert_eq!((find("3.0.7-24.el9"), find("3.0.7-25.el9")), (1, 0));
 }
+
+#[test]
+fn a_malicious_package_is_malware_in_every_layer_and_no_vulnerability() {
+    let db = db(&[
+        &record(
+            "MAL-2024-1",
+            r#""summary":"evil""#,
+            &affected("npm", "evil", r#"{"introduced":"0"}"#),
+        ),
+        &record(
+            "MAL-2024-2",
+            r#""summary":"evil""#,
+            r#"{"package":{"ecosystem":"npm","name":"taken"},"versions":["1.0.1"]}"#,
+        ),
+    ]);
+    let npm = |name: &str, version: &str| item(Package::new(PackageType::NPM, name, version));
+    let mut removed = npm("evil", "2.0.0");
+    removed.removed_by = Some(1);
+    let outcome = match_image(
+        &db,
+        &image(
+            None,
+            vec![
+                npm("evil", "1.0.0"),
+                removed,
+                npm("taken", "1.0.0"),
+                npm("taken", "1.0.1"),
+            ],
+        ),
+        NOW,
+    );
+    let found: Vec<(&str, Severity, &str)> = outcome
+        .findings
+        .iter()
+        .map(|finding| {
+            (
+                finding.rule.as_str(),
+                finding.severity,
+                finding.title.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (
+                "malicious-package",
+                Severity::Critical,
+                "malicious package `evil 1.0.0` (MAL-2024-1)"
+            ),
+            (
+                "malicious-package",
+                Severity::Critical,
+                "malicious package `taken 1.0.1` (MAL-2024-2)"
+            ),
+            (
+                "malicious-package",
+                Severity::High,
+                "malicious package `evil 2.0.0` (MAL-2024-1), removed by layer 1 but still in layer 0"
+            ),
+        ]
+    );
+    let Detail::Malware(detail) = &outcome.findings[0].detail else {
+        panic!("{:?}", outcome.findings[0].detail)
+    };
+    assert_eq!(detail.names, ["advisory: MAL-2024-1"]);
+}

@@ -7,7 +7,7 @@
 //! ```text
 //! CACHE/input/<Ecosystem>/all.zip   CACHE/input/epss/…   CACHE/input/kev/…
 //! CACHE/selected/                   the inputs of this run, as the build sees them
-//! CACHE/partial/  CACHE/state/      see the module `fetch`
+//! CACHE/partial/  CACHE/state/      see [`seaworthy_fetch::Fetcher`]
 //! CACHE/update.lock
 //! ```
 //!
@@ -17,23 +17,21 @@
 //!
 //! [`update_prebuilt`] fetches a database that somebody else compiled and signed instead.
 
-mod fetch;
 mod prebuilt;
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use fetch::{FetchError, HttpOptions};
 pub use prebuilt::{PrebuiltOptions, update_prebuilt};
+pub use seaworthy_fetch::{Event, FetchError, HttpOptions, Outcome};
 
 use crate::ecosystems::ECOSYSTEMS;
 use crate::install::{Build, Generation, InstallDir, InstallError};
-use crate::manifest::{Input, Manifest, hash_file};
-use fetch::{Fetched, Fetcher, Wanted};
+use crate::manifest::{Input, Manifest};
+use seaworthy_fetch::{Fetched, Fetcher, Wanted, hash_file, link_or_copy, lock_folder};
 
 /// The public bucket of OSV.dev.
 pub const PUBLIC_BUCKET: &str = "https://osv-vulnerabilities.storage.googleapis.com";
@@ -100,29 +98,8 @@ impl UpdateOptions {
 /// What happens meanwhile, for whoever draws a progress bar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// A file is asked for.
-    Started {
-        /// Which.
-        name: String,
-    },
-    /// More of it has come.
-    Bytes {
-        /// Which.
-        name: String,
-        /// Bytes so far, those of earlier runs included.
-        done: u64,
-        /// Bytes in all, where the server says.
-        total: Option<u64>,
-    },
-    /// Something failed that may work the next time.
-    Retrying {
-        /// Which.
-        name: String,
-        /// How long we wait.
-        pause: Duration,
-        /// What failed.
-        reason: String,
-    },
+    /// A file is being fetched.
+    Fetching(Event),
     /// A file is done with.
     Finished {
         /// Which.
@@ -134,20 +111,6 @@ pub enum Progress {
     Building,
     /// It is compiled, or fetched, and gets installed.
     Installing,
-}
-
-/// How it went with one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Fetched; so many bytes came over the network.
-    Downloaded(u64),
-    /// The copy we have is the newest.
-    Unchanged,
-    /// No mirror has it. A former copy is removed, because what its source has withdrawn
-    /// must not live on.
-    Absent,
-    /// It could not be had, for this reason; a former copy is used where there is one.
-    Failed(String),
 }
 
 /// What an update did.
@@ -226,7 +189,7 @@ pub fn update(
     let ecosystems = ecosystem_names(&options.ecosystems)?;
     let _lock = lock(&options.cache)?;
     let input = options.cache.join("input");
-    let mut fetcher = Fetcher::new(&options.cache, &options.http, progress)?;
+    let fetcher = Fetcher::new(&options.cache, &options.http)?;
     let mut files = Vec::new();
     let mut inputs = Vec::new();
     let mirrored = |path: &str| -> Vec<String> {
@@ -243,7 +206,7 @@ pub fn update(
         check: &check_list,
     };
     // A courtesy of the bucket that a mirror may leave out, so it is not reported.
-    let listed = match fetcher.fetch(&list) {
+    let listed = match fetcher.fetch(&list, &mut |event| progress(Progress::Fetching(event))) {
         Ok(Fetched::Downloaded(_) | Fetched::Unchanged) => std::fs::read_to_string(&list.dest).ok(),
         _ => None,
     };
@@ -284,19 +247,15 @@ pub fn update(
                 || names.any(|name| name.trim() == file.name)
         });
         let outcome = if is_listed {
-            match fetcher.fetch(file) {
-                Ok(Fetched::Downloaded(bytes)) => Outcome::Downloaded(bytes),
-                Ok(Fetched::Unchanged) => Outcome::Unchanged,
-                Ok(Fetched::Absent) => Outcome::Absent,
-                Err(error) => Outcome::Failed(error.to_string()),
-            }
+            Outcome::from(fetcher.fetch(file, &mut |event| progress(Progress::Fetching(event))))
         } else {
             Outcome::Absent
         };
+        // What its source has withdrawn must not live on.
         if outcome == Outcome::Absent {
             let _ = std::fs::remove_file(&file.dest);
         }
-        (fetcher.progress)(Progress::Finished {
+        progress(Progress::Finished {
             name: file.name.to_owned(),
             outcome: outcome.clone(),
         });
@@ -335,7 +294,7 @@ pub fn update(
     let present = wanted.iter().map(|file| file.dest.as_path());
     select(&input, &selected, present.filter(|path| path.exists()))
         .map_err(cache_error(&selected))?;
-    (fetcher.progress)(Progress::Building);
+    progress(Progress::Building);
     let mut make: Box<Build<'_>> = Box::new(|staging| {
         let mut manifest = build(&selected, staging)?;
         manifest.inputs.clone_from(&inputs);
@@ -343,7 +302,7 @@ pub fn update(
         manifest.expires = options
             .life
             .and_then(|life| options.now.checked_add(life).ok());
-        (fetcher.progress)(Progress::Installing);
+        progress(Progress::Installing);
         Ok(manifest)
     });
     let database = place.install_built(&mut *make, options.now, options.force)?;
@@ -413,25 +372,10 @@ fn select<'a>(
     Ok(())
 }
 
-/// Not every file system has hard links.
-fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::hard_link(from, to).or_else(|_| std::fs::copy(from, to).map(|_| ()))
-}
-
 fn lock(cache: &Path) -> Result<File, UpdateError> {
-    std::fs::create_dir_all(cache).map_err(cache_error(cache))?;
-    let path = cache.join("update.lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(cache_error(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(UpdateError::Busy(cache.to_owned())),
-        Err(TryLockError::Error(error)) => Err(cache_error(&path)(error)),
-    }
+    lock_folder(cache)
+        .map_err(cache_error(cache))?
+        .ok_or_else(|| UpdateError::Busy(cache.to_owned()))
 }
 
 fn cache_error(path: &Path) -> impl FnOnce(io::Error) -> UpdateError + use<> {

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::fetch::{FetchError, Fetched, Fetcher, HttpOptions, Wanted};
-use super::{Outcome, Progress, UpdateError, UpdateReport, cache_error, link_or_copy, lock};
-use crate::install::{InstallDir, InstallError};
-use crate::manifest::{
-    MANIFEST_FILE, MAX_MANIFEST_BYTES, SIGNATURE_FILE, hash_file, verify_manifest_bytes,
+use seaworthy_fetch::{
+    FetchError, Fetched, Fetcher, HttpOptions, Outcome, Wanted, hash_file, link_or_copy,
 };
+
+use super::{Progress, UpdateError, UpdateReport, cache_error, lock};
+use crate::install::{InstallDir, InstallError};
+use crate::manifest::{MANIFEST_FILE, MAX_MANIFEST_BYTES, SIGNATURE_FILE, verify_manifest_bytes};
 use crate::signing::TrustedKeys;
 
 /// Where a compiled database is, and whom to believe.
@@ -45,10 +46,16 @@ pub fn update_prebuilt(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<UpdateReport, UpdateError> {
     let _lock = lock(&options.cache)?;
-    let mut fetcher = Fetcher::new(&options.cache, &options.http, progress)?;
+    let fetcher = Fetcher::new(&options.cache, &options.http)?;
     let mut last = UpdateError::Nothing("no mirror was named".to_owned());
     for base in &options.mirrors {
-        match from_mirror(place, options, base.trim_end_matches('/'), &mut fetcher) {
+        match from_mirror(
+            place,
+            options,
+            base.trim_end_matches('/'),
+            &fetcher,
+            progress,
+        ) {
             Ok(report) => return Ok(report),
             // A full disk is the same for every mirror, but an old or foreign database may
             // be one mirror's fault.
@@ -63,18 +70,20 @@ fn from_mirror(
     place: &InstallDir,
     options: &PrebuiltOptions,
     base: &str,
-    fetcher: &mut Fetcher<'_>,
+    fetcher: &Fetcher,
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<UpdateReport, UpdateError> {
     let folder = options.cache.join("prebuilt");
     let mut fetch = |name: &str, dest: &Path, cap: u64, check: &Check<'_>| {
         let url = format!("{base}/{name}");
-        let fetched = fetcher.fetch(&Wanted {
+        let wanted = Wanted {
             name,
             urls: vec![url.clone()],
             dest: dest.to_owned(),
             cap,
             check,
-        })?;
+        };
+        let fetched = fetcher.fetch(&wanted, &mut |event| progress(Progress::Fetching(event)))?;
         let outcome = match fetched {
             Fetched::Downloaded(bytes) => Outcome::Downloaded(bytes),
             Fetched::Unchanged => Outcome::Unchanged,
@@ -85,7 +94,7 @@ fn from_mirror(
                 }));
             }
         };
-        (fetcher.progress)(Progress::Finished {
+        progress(Progress::Finished {
             name: name.to_owned(),
             outcome: outcome.clone(),
         });
@@ -149,7 +158,7 @@ fn from_mirror(
         let path = staging.dir().join(name);
         std::fs::write(&path, bytes).map_err(cache_error(&path))?;
     }
-    (fetcher.progress)(Progress::Installing);
+    progress(Progress::Installing);
     let database = place.install(staging, &options.keys, options.now, options.force)?;
     // They live on in the installation.
     for shard in &database.manifest.shards {

@@ -89,6 +89,43 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
     facts.push(counted(image.layers.len() as u64, "layer"));
     line("", &facts.join(dot), out)?;
 
+    if report.database.kind == DatabaseKind::NotUsed {
+        line("looked for", "secrets only", out)?;
+    } else {
+        knowledge_lines(report, dot, line, out)?;
+    }
+    severities(report, pen, out)?;
+    let mut marks = Vec::new();
+    let totals = &report.counts;
+    for (count, word) in [
+        (totals.fixable, "fixable"),
+        (totals.known_exploited, "known exploited"),
+        (totals.unverified, "unverified"),
+        (totals.ignored, "ignored"),
+    ] {
+        if count > 0 {
+            marks.push(format!("{count} {word}"));
+        }
+    }
+    if totals.malware > 0 {
+        marks.push(format!("{} malware", totals.malware));
+    }
+    if totals.secrets > 0 {
+        marks.push(counted(totals.secrets, "secret"));
+    }
+    if !marks.is_empty() {
+        line("", &marks.join(dot), out)?;
+    }
+    Ok(())
+}
+
+/// What the image is built on, and what it was judged by.
+fn knowledge_lines(
+    report: &Report,
+    dot: &str,
+    line: impl Fn(&str, &str, &mut dyn Write) -> io::Result<()>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let kinds: Vec<String> = report
         .packages
         .by_type
@@ -110,6 +147,7 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
     let mut knowledge = match database.kind {
         DatabaseKind::Installed => format!("database {}", database.serial),
         DatabaseKind::Embedded => "built-in set only".to_owned(),
+        DatabaseKind::NotUsed => return Ok(()),
     };
     if let (DatabaseKind::Installed, Some(built)) = (database.kind, &database.built_at) {
         knowledge.push_str(&format!(
@@ -120,27 +158,38 @@ fn identity(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
     knowledge.push_str(dot);
     knowledge.push_str(&counted(database.advisories, "record"));
     line("advisories", &knowledge, out)?;
-
-    severities(report, pen, out)?;
-    let mut marks = Vec::new();
-    let totals = &report.counts;
-    for (count, word) in [
-        (totals.fixable, "fixable"),
-        (totals.known_exploited, "known exploited"),
-        (totals.unverified, "unverified"),
-        (totals.ignored, "ignored"),
-    ] {
-        if count > 0 {
-            marks.push(format!("{count} {word}"));
-        }
-    }
-    if totals.secrets > 0 {
-        marks.push(counted(totals.secrets, "secret"));
-    }
-    if !marks.is_empty() {
-        line("", &marks.join(dot), out)?;
-    }
+    line("malware", &malware(report, dot), out)?;
     Ok(())
+}
+
+/// What malware was looked for with.
+fn malware(report: &Report, dot: &str) -> String {
+    if report.malware.is_empty() {
+        return "not looked for".to_owned();
+    }
+    let engines: Vec<String> = report
+        .malware
+        .iter()
+        .map(|engine| {
+            let word = match engine.engine.as_str() {
+                "signatures" => "signature",
+                "yara" => "YARA rule",
+                "rules" => "own rule",
+                other => other,
+            };
+            let mut text = match (engine.count, &engine.version) {
+                (Some(count), _) => counted(count, word),
+                (None, Some(version)) => format!("{word} {}", printable(version)),
+                (None, None) => word.to_owned(),
+            };
+            if let Some(day) = &engine.published_at {
+                let day: String = printable(day).chars().take(10).collect();
+                text.push_str(&format!(" of {day}"));
+            }
+            text
+        })
+        .collect();
+    engines.join(dot)
 }
 
 /// The counts by severity. Escape sequences have no width, so this line is broken here.

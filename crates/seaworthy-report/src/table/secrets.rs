@@ -62,6 +62,13 @@ fn row(finding: &Finding, secret: &Secret, pen: &Pen, out: &mut dyn Write) -> io
         Some(layer) => format!("{state}, layer {layer}"),
         None => state.to_owned(),
     });
+    facts.extend(
+        secret
+            .facts
+            .iter()
+            .take(3)
+            .map(|fact| printable(fact).into_owned()),
+    );
     let id: String = finding.fingerprint.chars().take(8).collect();
     facts.push(id);
     let mut texts = vec![facts.join(pen.dot())];
@@ -78,6 +85,12 @@ fn row(finding: &Finding, secret: &Secret, pen: &Pen, out: &mut dyn Write) -> io
                 .as_ref()
                 .map(|fix| format!("fix: {}", fix.summary)),
         );
+    }
+    if pen.details || secret.fixes.len() == 1 {
+        texts.extend(secret.fixes.iter().map(|fix| match fix.line {
+            Some(line) => format!("{}:{line}: {} ({})", fix.file, fix.after, fix.note),
+            None => format!("{}: add {} ({})", fix.file, fix.after, fix.note),
+        }));
     }
     for text in texts {
         for line in wrap(&printable(&text), room) {

@@ -149,6 +149,22 @@ fn report(
             expires_at: Some("2026-06-21T00:00:00Z".into()),
             advisories: 31_234,
         },
+        malware: vec![
+            MalwareEngine {
+                engine: "signatures".into(),
+                count: Some(8_712_345),
+                version: None,
+                published_at: Some("2026-06-14T09:00:00Z".into()),
+                age_days: Some(1),
+            },
+            MalwareEngine {
+                engine: "rules".into(),
+                count: Some(80),
+                version: None,
+                published_at: None,
+                age_days: None,
+            },
+        ],
         findings,
         gaps,
         suppressed,
@@ -158,6 +174,73 @@ fn report(
         compare: &|_, a, b| Some(a.cmp(b)),
         timings: None,
     })
+}
+
+/// A miner in a file that a later layer removed.
+fn miner() -> core::Finding {
+    let rule = RuleId::new("miner-configuration");
+    core::Finding {
+        fingerprint: core::Fingerprint::of(&rule, ["opt/x/config.json"]),
+        rule,
+        subject: core::Subject::File {
+            path: ImagePath::new("opt/x/config.json"),
+        },
+        severity: core::Severity::Critical,
+        severity_origin: "rule".into(),
+        certainty: core::Certainty::Confirmed,
+        title: "Miner configuration in `/opt/x/config.json`".into(),
+        evidence: vec![FindingEvidence {
+            location: Some(core::Location {
+                path: ImagePath::new("opt/x/config.json"),
+                layer: Some(3),
+                diff_id: None,
+                created_by: Some("COPY x /opt/x # buildkit".into()),
+                removed_by: Some(5),
+            }),
+            note: "a pool's address".into(),
+        }],
+        remediation: None,
+        references: Vec::new(),
+        detail: core::Detail::Malware(Box::new(core::MalwareDetail {
+            summary: "miner configuration".into(),
+            basis: core::MalwareBasis::Behaviour,
+            names: vec!["signatures: Multios.Coinminer.Miner-1".into()],
+            started_by: vec![core::StartedBy {
+                kind: core::StarterKind::Cron,
+                path: Some(ImagePath::new("etc/cron.d/x")),
+            }],
+            in_final_view: false,
+            places: 1,
+        })),
+    }
+}
+
+#[test]
+fn malware_says_layer_history_and_what_starts_it_and_explains_itself() {
+    let report = report(vec![miner()], &[], &[], &Policy::default());
+    assert_eq!((report.counts.malware, report.verdict.exit_status), (1, 1));
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let table = words(&render(&report, &RenderOptions::default()));
+    for part in [
+        "1 malware Malware",
+        "Miner configuration in `/opt/x/config.json`",
+        "layer 3",
+        "buried, layer 5 removed it",
+        "started by cron /etc/cron.d/x",
+        "brought by: COPY x /opt/x # buildkit",
+        "Multios.Coinminer.Miner-1",
+        "8712345 signatures of 2026-06-14",
+    ] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    for id in ["miner-configuration", "Multios.Coinminer.Miner-1"] {
+        let mut out = Vec::new();
+        let count = explain(&report, id, &RenderOptions::default(), &mut out).unwrap();
+        let text = words(&String::from_utf8(out).unwrap());
+        assert_eq!(count, 1, "{id}");
+        assert!(text.contains("removed again by layer 5"), "{text}");
+        assert!(text.contains("started by cron /etc/cron.d/x"), "{text}");
+    }
 }
 
 fn full_report() -> Report {

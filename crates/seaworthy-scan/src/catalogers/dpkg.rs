@@ -14,7 +14,12 @@
 //! `not-installed` and `config-files` (dpkg(1), "Package states"). The state decides and
 //! not the wish before it: `deinstall ok installed` is still there.
 //!
-//! Left out: `available`, diversions and alternatives.
+//! * `diversions`: three lines a file: where it belongs, where it was put instead, and the
+//!   package that may have the first (`:` for the administrator), dpkg-divert(1). Both places
+//!   are told as files without a digest, because the record of the first speaks about a file
+//!   that lies at the second.
+//!
+//! Left out: `available` and alternatives.
 
 use std::collections::HashSet;
 
@@ -30,7 +35,7 @@ use crate::{Analyzer, FileMeta, Interest, Reader, Sink};
 pub const ANALYZER: Analyzer = Analyzer {
     meta: Meta {
         id: "dpkg",
-        revision: 1,
+        revision: 2,
         summary: "Debian packages from dpkg's status files, with the files they own; opkg too",
         references: &[
             "https://manpages.debian.org/bookworm/dpkg-dev/deb822.5.en.html",
@@ -42,6 +47,7 @@ pub const ANALYZER: Analyzer = Analyzer {
         "var/lib/dpkg/status.d/*",
         "var/lib/dpkg/info/*.list",
         "var/lib/dpkg/info/*.md5sums",
+        "var/lib/dpkg/diversions",
         "usr/lib/opkg/status",
         "var/lib/opkg/status",
     ]),
@@ -65,6 +71,8 @@ pub fn parse(file: &FileMeta<'_>, bytes: &[u8], sink: &mut Sink) {
     } else if let Some(package) = name.strip_suffix(".md5sums") {
         let files = md5sums(bytes, sink);
         push_owned(package, files, sink);
+    } else if file.path.as_str() == "var/lib/dpkg/diversions" {
+        diversions(bytes, sink);
     } else if file.path.as_str().contains("/opkg/") {
         sink.push(EvidenceItem::PackageDatabase("opkg".to_owned()));
         records(bytes, &OPKG, sink);
@@ -73,6 +81,33 @@ pub fn parse(file: &FileMeta<'_>, bytes: &[u8], sink: &mut Sink) {
         records(bytes, &PackageType::DEB, sink);
     }
 }
+
+fn diversions(bytes: &[u8], sink: &mut Sink) {
+    let lines: Vec<_> = text::lines(bytes)
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    for lines in lines.chunks(3) {
+        let [from, to, package] = lines else {
+            return sink.problem(
+                ProblemKind::Malformed,
+                "a diversion without its three lines",
+            );
+        };
+        let package = match package.trim() {
+            ":" => LOCAL_DIVERSION,
+            package => package,
+        };
+        let files = [from, to]
+            .into_iter()
+            .filter_map(|line| owned_path(line))
+            .map(|path| OwnedFile { path, digest: None })
+            .collect();
+        push_owned(package, files, sink);
+    }
+}
+
+/// Whose a file is that the administrator diverted.
+const LOCAL_DIVERSION: &str = "local-diversion";
 
 /// The fields of one record that are used.
 #[derive(Default)]
@@ -448,5 +483,36 @@ mod tests {
         };
         assert_eq!(items, [EvidenceItem::OwnedFiles(owned)]);
         assert_eq!(problems, ["a line that is no MD5 and path"]);
+    }
+
+    #[test]
+    fn a_diverted_file_is_owned_at_both_places_without_a_digest() {
+        let (items, problems) = read(
+            "var/lib/dpkg/diversions",
+            "/usr/bin/pg_config\n/usr/bin/pg_config.libpq-dev\npostgresql-common\n/bin/x\n/bin/x.real\n:\n",
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        let rows: Vec<String> = items
+            .iter()
+            .flat_map(|item| match item {
+                EvidenceItem::OwnedFiles(owned) => owned
+                    .files
+                    .iter()
+                    .map(|file| format!("{} {} {:?}", owned.package, file.path, file.digest))
+                    .collect::<Vec<_>>(),
+                _ => Vec::new(),
+            })
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "postgresql-common /usr/bin/pg_config None",
+                "postgresql-common /usr/bin/pg_config.libpq-dev None",
+                "local-diversion /bin/x None",
+                "local-diversion /bin/x.real None",
+            ]
+        );
+        let (_, problems) = read("var/lib/dpkg/diversions", "/a\n/b\n");
+        assert_eq!(problems.len(), 1);
     }
 }

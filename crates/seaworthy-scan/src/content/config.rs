@@ -7,11 +7,16 @@
 //! The history lines that go on into the report are cut: a report must not spread what it
 //! warns of.
 
-use seaworthy_core::ConfigSecret;
+use std::borrow::Cow;
+
+use seaworthy_core::{ConfigSecret, ImageStart};
 use seaworthy_image::ImageConfig;
+use seaworthy_secrets::scanner::SecretScanner;
 
 use crate::Tools;
 
+/// Words kept of one command, and parts of one list.
+const MAX_WORDS: usize = 4096;
 /// Secrets kept of one image's configuration.
 const MAX_SECRETS: usize = 1000;
 
@@ -22,21 +27,37 @@ pub struct ConfigEvidence {
     pub secrets: Vec<ConfigSecret>,
     /// The history line of each layer, base first, without its secrets.
     pub created_by: Vec<Option<String>>,
+    /// What it starts, without secrets.
+    pub start: ImageStart,
 }
 
-/// Reads a configuration. Without a tool to find secrets the history stays as it is.
+/// Reads a configuration. Secrets are cut out of what goes on whether or not they are reported.
+/// Without any tool that knows them the history stays as it is, and what the image starts is left
+/// out.
 pub fn read(config: &ImageConfig, layers: usize, tools: &Tools) -> ConfigEvidence {
+    let Some(scanner) = tools.secrets.as_ref().or(tools.redactor.as_ref()) else {
+        return ConfigEvidence {
+            created_by: config
+                .layer_history(layers)
+                .into_iter()
+                .map(|line| line.and_then(|line| line.created_by.clone()))
+                .collect(),
+            ..ConfigEvidence::default()
+        };
+    };
+    let mut evidence = search(config, layers, scanner);
+    if tools.secrets.is_none() {
+        evidence.secrets.clear();
+    }
+    evidence
+}
+
+fn search(config: &ImageConfig, layers: usize, scanner: &SecretScanner) -> ConfigEvidence {
     let mut created_by: Vec<Option<String>> = config
         .layer_history(layers)
         .into_iter()
         .map(|line| line.and_then(|line| line.created_by.clone()))
         .collect();
-    let Some(scanner) = &tools.secrets else {
-        return ConfigEvidence {
-            secrets: Vec::new(),
-            created_by,
-        };
-    };
     let mut secrets = Vec::new();
     let mut look = |place: String, layer: Option<u32>, text: &str| {
         let (kept, found) = scanner.cut_out(text);
@@ -91,6 +112,54 @@ pub fn read(config: &ImageConfig, layers: usize, tools: &Tools) -> ConfigEvidenc
     ConfigEvidence {
         secrets,
         created_by,
+        start: start_of(config, scanner),
+    }
+}
+
+/// What the configuration starts. Words that are secrets, or hold some, are cut.
+fn start_of(config: &ImageConfig, scanner: &SecretScanner) -> ImageStart {
+    let words = |words: &[String]| -> Vec<String> {
+        // Together first: in `--password VALUE` the secret is a word of its own.
+        let whole = words.join(" ");
+        if let Cow::Borrowed(_) = scanner.cut_out(&whole).0 {
+            return words.iter().take(MAX_WORDS).cloned().collect();
+        }
+        let cut: Vec<String> = words
+            .iter()
+            .map(|word| scanner.cut_out(word).0.into_owned())
+            .collect();
+        match scanner.cut_out(&cut.join(" ")).0 {
+            Cow::Borrowed(_) => cut,
+            // One word that is a command line; how it was parted is lost, its programs are not.
+            Cow::Owned(line) => line.split(' ').map(str::to_owned).collect(),
+        }
+        .into_iter()
+        .take(MAX_WORDS)
+        .collect()
+    };
+    let variable = |name: &str| {
+        let value = config.env.iter().find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            (key == name).then_some(value)
+        });
+        scanner.cut_out(value.unwrap_or_default()).0.into_owned()
+    };
+    let parts = |list: &str, separators: &[char]| -> Vec<String> {
+        list.split(separators)
+            .filter(|part| !part.is_empty())
+            .take(MAX_WORDS)
+            .map(str::to_owned)
+            .collect()
+    };
+    ImageStart {
+        entrypoint: words(&config.entrypoint),
+        command: words(&config.cmd),
+        health_check: words(&config.healthcheck),
+        on_build: words(&config.on_build),
+        user: config.user.clone().unwrap_or_default(),
+        working_dir: config.working_dir.clone().unwrap_or_default(),
+        path: parts(&variable("PATH"), &[':']),
+        preload: parts(&variable("LD_PRELOAD"), &[':', ' ']),
     }
 }
 
@@ -115,6 +184,7 @@ mod tests {
         let scanner = SecretScanner::builtin(FingerprintKey::new([1; 32])).unwrap();
         let tools = Tools {
             secrets: Some(Arc::new(scanner)),
+            ..Tools::default()
         };
         let evidence = read(config, layers, &tools);
         assert!(!format!("{evidence:?}").contains(VALUE), "{evidence:?}");
@@ -145,6 +215,46 @@ mod tests {
                 ("command", None),
             ]
         );
+    }
+
+    #[test]
+    fn what_the_image_starts_is_kept_without_secrets() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect();
+        let config = ImageConfig {
+            env: vec![
+                "PATH=/usr/bin:/bin".into(),
+                "LD_PRELOAD=/lib/a.so /lib/b.so".into(),
+            ],
+            entrypoint: words("/bin/tini --"),
+            cmd: vec!["serve".into(), format!("--auth-token={VALUE}")],
+            user: Some("app".into()),
+            ..ImageConfig::default()
+        };
+        let start = read_config(&config, 0).start;
+        assert_eq!(start.entrypoint, ["/bin/tini", "--"]);
+        assert_eq!(start.command.first().map(String::as_str), Some("serve"));
+        assert_eq!(start.path, ["/usr/bin", "/bin"]);
+        assert_eq!(start.preload, ["/lib/a.so", "/lib/b.so"]);
+        assert_eq!(start.user, "app");
+    }
+
+    #[test]
+    fn history_is_cut_even_where_nobody_wants_secrets_reported() {
+        let config = ImageConfig {
+            history: vec![HistoryEntry {
+                created_by: Some(format!("RUN API_TOKEN={VALUE} make")),
+                ..HistoryEntry::default()
+            }],
+            ..ImageConfig::default()
+        };
+        let scanner = SecretScanner::builtin(FingerprintKey::new([1; 32])).unwrap();
+        let tools = Tools {
+            redactor: Some(Arc::new(scanner)),
+            ..Tools::default()
+        };
+        let evidence = read(&config, 1, &tools);
+        assert_eq!(evidence.secrets.len(), 0);
+        assert!(!format!("{evidence:?}").contains(VALUE), "{evidence:?}");
     }
 
     #[test]

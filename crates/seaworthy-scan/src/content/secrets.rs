@@ -1,10 +1,10 @@
-//! Keys, tokens and passwords in files.
+//! Keys, tokens and passwords in files and in what archives hold.
 //!
-//! A file is seen in windows that overlap by twice what a rule looks at. A match in the last
+//! A huge file is seen in windows that overlap by twice what a rule looks at. A match in the last
 //! part of a window is put back until the next window or the end decides: there it is seen
 //! with all that belongs to it, and so it counts once, by its place in the file.
 //!
-//! Left out: archives inside the image and encodings (base64, compressed).
+//! What is packed in archives is shown to it by the caller.
 
 use std::sync::Arc;
 
@@ -14,46 +14,108 @@ use seaworthy_secrets::file_kind::quotes_of;
 use seaworthy_secrets::rule::WINDOW_BYTES;
 use seaworthy_secrets::scanner::SecretScanner;
 
-use crate::{Analyzer, FileMeta, Interest, Reader, Sink, StreamReader, Tools};
+use super::Engine;
+use crate::{FileMeta, Sink, StreamReader, Tools};
 
-/// The row of the list of analyzers.
-pub const ANALYZER: Analyzer = Analyzer {
+/// The row of the list of engines.
+pub const ENGINE: Engine = Engine {
     meta: Meta {
         id: "secrets",
-        revision: 1,
+        revision: 3,
         summary: "Keys, tokens and passwords in every file of every layer",
         references: &["https://cwe.mitre.org/data/definitions/798.html"],
     },
-    interest: Interest::EveryRegularFile,
-    reader: Reader::Stream {
-        overlap: OVERLAP,
-        start,
-    },
+    revision: |tools| Some(tools.secrets.as_ref()?.revision()),
 };
 
 /// What a rule looks at may lie on both sides of a match's start.
-const OVERLAP: usize = 2 * WINDOW_BYTES;
+pub(super) const OVERLAP: usize = 2 * WINDOW_BYTES;
 /// A NUL in the first bytes makes a file a binary, as `grep` and `git` have it.
 const TEXT_HEAD: usize = 8 << 10;
 /// Secrets kept of one file: a dump of a thousand tokens is said well enough by the first.
-const MAX_SECRETS: usize = 1000;
+pub(super) const MAX_SECRETS: usize = 1000;
 
-fn start(file: &FileMeta<'_>, tools: &Tools) -> Box<dyn StreamReader> {
-    Box::new(SecretReader {
-        scanner: tools.secrets.clone(),
-        size: file.entry.size,
-        quotes: quotes_of(file.path.as_str()),
-        is_text: true,
-        decided_to: 0,
-        newlines: 0,
-        counted_to: 0,
-        put_back: Vec::new(),
-        found: 0,
-    })
+/// Looks at a whole file, or at a whole member of an archive: `name` decides how bare values
+/// count, `inside` is the way to the member. `room` is how many secrets the file may still give.
+pub(super) fn look(
+    scanner: &Arc<SecretScanner>,
+    name: &str,
+    inside: Option<&str>,
+    bytes: &[u8],
+    room: &mut usize,
+    sink: &mut Sink,
+) {
+    let size = bytes.len() as u64;
+    let mut reader = SecretReader::new(Some(scanner.clone()), name, size);
+    reader.inside = inside.map(Into::into);
+    reader.found = MAX_SECRETS.saturating_sub(*room);
+    if reader.wants_more() {
+        reader.window(0, bytes, sink);
+        *room = MAX_SECRETS.saturating_sub(reader.found);
+        reader.end(sink);
+    }
+}
+
+/// Begins with a file that is seen window by window.
+pub(super) fn start(file: &FileMeta<'_>, tools: &Tools) -> Box<dyn StreamReader> {
+    let name = file.path.as_str();
+    Box::new(SecretReader::new(
+        tools.secrets.clone(),
+        name,
+        file.entry.size,
+    ))
+}
+
+impl SecretReader {
+    fn new(scanner: Option<Arc<SecretScanner>>, name: &str, size: u64) -> SecretReader {
+        SecretReader {
+            by_path: scanner
+                .as_ref()
+                .map(|scanner| scanner.by_path(name))
+                .unwrap_or_default(),
+            path: name.into(),
+            scanner,
+            inside: None,
+            size,
+            quotes: quotes_of(name),
+            is_text: true,
+            decided_to: 0,
+            newlines: 0,
+            counted_to: 0,
+            put_back: Vec::new(),
+            found: 0,
+        }
+    }
+
+    fn end(self, sink: &mut Sink) {
+        if self.found >= MAX_SECRETS {
+            sink.problem(
+                seaworthy_core::ProblemKind::Notice,
+                format!("holds more than {MAX_SECRETS} secrets; the rest is not listed"),
+            );
+        }
+        for mut evidence in self.put_back.into_iter().chain(self.by_path) {
+            evidence.inside = join(self.inside.as_deref(), evidence.inside);
+            sink.push(EvidenceItem::Secret(evidence));
+        }
+    }
+}
+
+/// The way to a member, and from there into an encoding.
+fn join(outer: Option<&str>, inner: Option<Box<str>>) -> Option<Box<str>> {
+    match (outer, inner) {
+        (Some(outer), Some(inner)) => Some(format!("{outer}!/{inner}").into()),
+        (outer, inner) => inner.or_else(|| outer.map(Into::into)),
+    }
 }
 
 struct SecretReader {
+    /// Where the file is, or the member in its archive.
+    path: Box<str>,
+    /// What the path alone tells.
+    by_path: Vec<SecretEvidence>,
     scanner: Option<Arc<SecretScanner>>,
+    inside: Option<Box<str>>,
     size: u64,
     quotes: Quotes,
     is_text: bool,
@@ -102,7 +164,7 @@ impl StreamReader for SecretReader {
         } else {
             end.saturating_sub(WINDOW_BYTES as u64)
         };
-        for found in scanner.find(bytes, self.quotes) {
+        for found in scanner.find_at(bytes, self.quotes, &self.path) {
             let at = offset + found.range.start as u64;
             if at < self.decided_to {
                 continue;
@@ -112,7 +174,8 @@ impl StreamReader for SecretReader {
             }
             if at < undecided {
                 let line = self.line(offset, bytes, found.range.start);
-                let evidence = scanner.evidence(bytes, &found, offset, line);
+                let mut evidence = scanner.evidence(bytes, &found, offset, line);
+                evidence.inside = join(self.inside.as_deref(), evidence.inside);
                 self.decided_to = offset + found.range.end as u64;
                 self.found += 1;
                 sink.push(EvidenceItem::Secret(evidence));
@@ -135,22 +198,13 @@ impl StreamReader for SecretReader {
     }
 
     fn finish(self: Box<Self>, sink: &mut Sink) {
-        if self.found >= MAX_SECRETS {
-            sink.problem(
-                seaworthy_core::ProblemKind::Notice,
-                format!("holds more than {MAX_SECRETS} secrets; the rest is not listed"),
-            );
-        }
-        for evidence in self.put_back {
-            sink.push(EvidenceItem::Secret(evidence));
-        }
+        self.end(sink);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use seaworthy_core::ImagePath;
     use seaworthy_image::EntryMeta;
     use seaworthy_secrets::redact::FingerprintKey;
 
@@ -162,6 +216,7 @@ mod tests {
         let key = FingerprintKey::new([1; 32]);
         Tools {
             secrets: Some(Arc::new(SecretScanner::builtin(key).unwrap())),
+            ..Tools::default()
         }
     }
 

@@ -8,6 +8,7 @@ mod go_binary;
 mod hostile_text;
 mod images;
 mod layers;
+mod malware;
 mod python_node;
 mod rpm;
 mod rpm_hostile;

@@ -14,6 +14,8 @@ use super::{FUNCTIONALITY_LEVEL, Reason};
 
 /// Most sub-signatures.
 const MAX_SUBS: usize = 64;
+/// Most containers that a description names.
+const MAX_INTERMEDIATES: usize = 16;
 
 /// What a file must be for the signature to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,6 +30,8 @@ pub struct Description {
     pub sections: Option<(u32, u32)>,
     /// Type of the container the file comes from, as `CL_TYPE_ZIP`.
     pub container: Option<String>,
+    /// Types of the containers around the file, the outermost first, the last of them its own.
+    pub intermediates: Vec<String>,
 }
 
 /// One sub-signature.
@@ -200,7 +204,12 @@ fn parse_description(text: &str) -> Result<Description, Reason> {
             "Container" => description.container = Some(value.to_owned()),
             "IconGroup1" | "IconGroup2" => return Err(Reason::Icon),
             "HandlerType" => return Err(Reason::Handler),
-            "Intermediates" => return Err(Reason::Intermediates),
+            "Intermediates" => {
+                description.intermediates = value.split('>').map(str::to_owned).collect();
+                if description.intermediates.len() > MAX_INTERMEDIATES {
+                    return Err(Reason::Malformed);
+                }
+            }
             _ => return Err(Reason::UnknownDescription),
         }
     }

@@ -42,6 +42,9 @@ impl Comparison {
     }
 }
 
+/// What it costs to look for some sub-signatures, and which.
+type Necessary = (u64, Vec<u8>);
+
 /// A parsed expression.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Logic {
@@ -129,6 +132,65 @@ impl Logic {
         }
     }
 
+    /// Whether it can hold if the sub-signatures in `absent` (bits) are nowhere, whatever is
+    /// found of the others.
+    pub fn possible(&self, absent: u64) -> bool {
+        self.possible_ids(absent).0
+    }
+
+    /// Whether it can hold, and which sub-signatures can be found then.
+    fn possible_ids(&self, absent: u64) -> (bool, u64) {
+        match self {
+            Logic::Sub(id, comparison) => {
+                let bit = 1 << (*id & 63);
+                if absent & bit == 0 {
+                    return (true, bit);
+                }
+                (comparison.is_some_and(Comparison::holds_for_nothing), 0)
+            }
+            Logic::Both {
+                and,
+                left,
+                right,
+                block,
+            } => {
+                let (left, right) = (left.possible_ids(absent), right.possible_ids(absent));
+                let ids = left.1 | right.1;
+                let holds = if *and {
+                    left.0 && right.0
+                } else {
+                    left.0 || right.0
+                };
+                match block {
+                    None => (holds, ids),
+                    Some((comparison, different)) => (
+                        (!and || holds)
+                            && (ids != 0 || comparison.holds_for_nothing())
+                            && ids.count_ones() >= *different,
+                        ids,
+                    ),
+                }
+            }
+        }
+    }
+
+    /// Whether further finds can make it false once it holds.
+    pub fn can_be_undone(&self) -> bool {
+        let undone = |comparison: &Comparison| !matches!(comparison, Comparison::More(_));
+        match self {
+            Logic::Sub(_, comparison) => comparison.as_ref().is_some_and(undone),
+            Logic::Both {
+                left, right, block, ..
+            } => {
+                block
+                    .as_ref()
+                    .is_some_and(|(comparison, _)| undone(comparison))
+                    || left.can_be_undone()
+                    || right.can_be_undone()
+            }
+        }
+    }
+
     /// The highest index in use.
     pub fn highest(&self) -> u8 {
         match self {
@@ -153,7 +215,7 @@ impl Logic {
     /// The cheapest set of sub-signatures of which at least one is found whenever the
     /// expression holds, by a cost per sub-signature (`None`: can't serve). `None` when
     /// there is no such set.
-    pub fn necessary(&self, cost: &impl Fn(u8) -> Option<u64>) -> Option<(u64, Vec<u8>)> {
+    pub fn necessary(&self, cost: &impl Fn(u8) -> Option<u64>) -> Option<Necessary> {
         match self {
             Logic::Sub(id, comparison) => {
                 if comparison.is_some_and(Comparison::holds_for_nothing) {
@@ -170,6 +232,9 @@ impl Logic {
                 if !and && block.is_some_and(|(c, _)| c.holds_for_nothing()) {
                     return None;
                 }
+                if let (false, Some((_, different @ 2..))) = (and, block) {
+                    return self.necessary_of_many(*different, cost);
+                }
                 let (left, right) = (left.necessary(cost), right.necessary(cost));
                 match (left, right) {
                     (Some(left), Some(right)) if *and => {
@@ -184,6 +249,62 @@ impl Logic {
                     _ => None,
                 }
             }
+        }
+    }
+
+    /// The cheapest necessary set of a block that asks for `different` sub-signatures: those
+    /// that cost most can be left out, as long as they alone are too few.
+    fn necessary_of_many(
+        &self,
+        different: u32,
+        cost: &impl Fn(u8) -> Option<u64>,
+    ) -> Option<Necessary> {
+        let mut choices = Vec::new();
+        self.choices(true, &mut choices);
+        let mut sets: Vec<(Option<Necessary>, u32)> = choices
+            .into_iter()
+            .map(|choice| (choice.necessary(cost), choice.ids().count_ones()))
+            .collect();
+        // What can't serve comes first, then by cost, highest first.
+        sets.sort_by_key(|(set, _)| {
+            set.as_ref()
+                .map_or((0, 0), |(cost, _)| (1, u64::MAX - cost))
+        });
+        let mut spare = different.saturating_sub(1);
+        let mut all = (0u64, Vec::new());
+        for (set, ids) in sets {
+            if ids <= spare {
+                spare -= ids;
+                continue;
+            }
+            let (cost, ids) = set?;
+            all.0 = all.0.saturating_add(cost);
+            all.1.extend(ids);
+        }
+        Some(all)
+    }
+
+    /// The expressions that `|` joins, without those of blocks of their own.
+    fn choices<'l>(&'l self, top: bool, into: &mut Vec<&'l Logic>) {
+        match self {
+            Logic::Both {
+                and: false,
+                left,
+                right,
+                block,
+            } if top || block.is_none() => {
+                left.choices(false, into);
+                right.choices(false, into);
+            }
+            _ => into.push(self),
+        }
+    }
+
+    /// The sub-signatures in use, as bits.
+    fn ids(&self) -> u64 {
+        match self {
+            Logic::Sub(id, _) => 1 << (*id & 63),
+            Logic::Both { left, right, .. } => left.ids() | right.ids(),
         }
     }
 }
@@ -360,6 +481,15 @@ mod tests {
         }
         let deep = format!("{}0{}", "(".repeat(500), ")".repeat(500));
         assert_eq!(Logic::parse(&deep), Err(Reason::Malformed));
+    }
+
+    #[test]
+    fn what_is_absent_can_make_it_impossible() {
+        let possible = |text, absent| Logic::parse(text).unwrap().possible(absent);
+        assert!(!possible("0&1", 0b10) && possible("0|1", 0b10));
+        assert!(possible("0=0", 0b1) && possible("(0|1)<2", 0b11));
+        assert!(!possible("(0|1|2)>2,2", 0b110) && possible("(0|1|2)>2,2", 0b100));
+        assert!(!possible("(0|1)>0", 0b11) && !possible("(0&1)=0", 0b1));
     }
 
     #[test]

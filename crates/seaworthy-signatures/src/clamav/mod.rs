@@ -9,6 +9,7 @@
 //! Authenticode trust lists, file-type magics. YARA files are another engine's.
 
 pub mod body;
+pub mod cdb;
 pub mod hash;
 pub mod ignore;
 pub mod ldb;
@@ -50,13 +51,11 @@ pub enum Reason {
     Macro,
     /// It only asks for the file to be read again as another type.
     Handler,
-    /// It needs the chain of containers above the file's parent.
-    Intermediates,
     /// Its regular expression is not understood.
     RegularExpression,
     /// It has nothing fixed to search for, not even one byte.
     NoFixedBytes,
-    /// It matches on the member list of archives.
+    /// It asks for the checksum that an archive keeps of its member.
     MemberMetadata,
     /// It is the hash of a Windows import table.
     ImportTable,
@@ -90,10 +89,9 @@ impl Reason {
             Reason::VersionInformation => "needs windows version information",
             Reason::Macro => "uses macro groups",
             Reason::Handler => "only re-reads the file as another type",
-            Reason::Intermediates => "needs the whole chain of containers",
             Reason::RegularExpression => "regular expression not understood",
             Reason::NoFixedBytes => "has no fixed byte",
-            Reason::MemberMetadata => "matches archive member lists",
+            Reason::MemberMetadata => "asks for the checksum of an archive member",
             Reason::ImportTable => "hash of a windows import table",
             Reason::Bytecode => "bytecode program",
             Reason::IconDatabase => "icon hash",
@@ -125,6 +123,8 @@ pub enum FileKind {
     Bodies,
     /// Logical signatures (`ldb`).
     Logical,
+    /// Descriptions of archive members (`cdb`).
+    Members,
     /// Names of signatures to leave out (`ign`, `ign2`).
     Ignore,
     /// A kind whose every signature is out of reach, for one reason.
@@ -134,6 +134,21 @@ pub enum FileKind {
 }
 
 impl FileKind {
+    /// The words for reports; for what is out of reach, the reason says more.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FileKind::FileHashes => "file hashes",
+            FileKind::SectionHashes => "section hashes",
+            FileKind::AllowedHashes => "allowed hashes",
+            FileKind::Bodies => "body signatures",
+            FileKind::Logical => "logical signatures",
+            FileKind::Members => "archive members",
+            FileKind::Ignore => "ignore lists",
+            FileKind::Information => "information",
+            FileKind::Unsupported(reason) => reason.as_str(),
+        }
+    }
+
     /// The kind of a file name and whether its signatures are about potentially unwanted
     /// applications; `None` when the name is of no signature file.
     pub fn of_name(name: &str) -> Option<(FileKind, bool)> {
@@ -151,7 +166,7 @@ impl FileKind {
             "ign" | "ign2" => FileKind::Ignore,
             "info" => FileKind::Information,
             "imp" => FileKind::Unsupported(Reason::ImportTable),
-            "cdb" => FileKind::Unsupported(Reason::MemberMetadata),
+            "cdb" => FileKind::Members,
             "cbc" => FileKind::Unsupported(Reason::Bytecode),
             "idb" => FileKind::Unsupported(Reason::IconDatabase),
             "pdb" | "wdb" | "gdb" => FileKind::Unsupported(Reason::PhishingList),

@@ -5,7 +5,7 @@ use crate::clamav::ldb::{BodySub, Sub};
 use crate::clamav::logic::Logic;
 use crate::clamav::offset::Base;
 
-use super::prefilter::best_part;
+use super::prefilter::{MAX_ANCHOR, MAX_PLACES, best_part, placed_cost};
 
 /// A chosen literal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Literal {
     pub bytes: Vec<u8>,
     /// Whether ASCII case is ignored.
     pub ignore_case: bool,
+    /// The sub-signature it is of.
+    pub sub: u8,
     /// First place in a file where it can start.
     pub low: u32,
     /// Last place in a file where it can start; the highest number for no end.
@@ -43,10 +45,19 @@ pub fn choose(logic: &Logic, subs: &[Sub]) -> Option<Vec<Literal>> {
     let mut literals = Vec::new();
     for id in ids {
         for id in behind(id)?.1 {
-            literals.extend(of(id)?.1.iter().cloned());
+            let own = of(id)?.1.iter().cloned();
+            literals.extend(own.map(|literal| Literal { sub: id, ..literal }));
         }
     }
-    literals.sort_by(|a, b| (&a.bytes, a.low, a.high).cmp(&(&b.bytes, b.low, b.high)));
+    let key = |literal: &Literal| {
+        (
+            literal.bytes.clone(),
+            literal.low,
+            literal.high,
+            literal.sub,
+        )
+    };
+    literals.sort_by_cached_key(key);
     literals.dedup();
     Some(literals)
 }
@@ -55,32 +66,26 @@ fn of_body(sub: &BodySub) -> Option<(u64, Vec<Literal>)> {
     let mut all = Vec::new();
     let mut cost = 0;
     for pattern in &sub.patterns {
-        let (own, mut literals) = best_of(&pattern.tokens, sub.ignore_case)?;
         // A literal at a fixed place is worth more than a rare one: it is seldom elsewhere.
-        let fixed = match sub.offset.base {
+        let start = match sub.offset.base {
             Base::Start(at) => Some((at, at.saturating_add(sub.offset.shift))),
             _ => None,
         };
-        for literal in &mut literals {
-            (literal.low, literal.high) = match fixed {
-                Some((low, high)) if literal.high != u32::MAX => (
-                    low.saturating_add(literal.low),
-                    high.saturating_add(literal.high),
-                ),
-                Some((low, _)) => (low.saturating_add(literal.low), u32::MAX),
-                None => (0, u32::MAX),
-            };
-        }
+        let (own, literals) = best_of(&pattern.tokens, sub.ignore_case, start)?;
         cost += own;
         all.extend(literals);
     }
     Some((cost, all))
 }
 
-/// The best literals of tokens, each with how far behind the start it can be.
-fn best_of(tokens: &[Token], ignore_case: bool) -> Option<(u64, Vec<Literal>)> {
+/// The best literals of tokens whose first one starts within `start`, or anywhere.
+fn best_of(
+    tokens: &[Token],
+    ignore_case: bool,
+    start: Option<(u32, u32)>,
+) -> Option<(u64, Vec<Literal>)> {
     let mut best: Option<(u64, Vec<Literal>)> = None;
-    let (mut low, mut high) = (0u32, 0u32);
+    let (mut low, mut high) = start.unwrap_or((0, u32::MAX));
     for token in tokens {
         let own = match token {
             Token::Bytes(bytes) => {
@@ -89,24 +94,9 @@ fn best_of(tokens: &[Token], ignore_case: bool) -> Option<(u64, Vec<Literal>)> {
                 } else {
                     bytes.clone()
                 };
-                best_part(&bytes).map(|(cost, part)| {
-                    let at = bytes.windows(part.len()).position(|window| window == part);
-                    let at = at.and_then(|at| u32::try_from(at).ok()).unwrap_or(0);
-                    let high = if high == u32::MAX {
-                        high
-                    } else {
-                        high.saturating_add(at)
-                    };
-                    let literal = Literal {
-                        bytes: part.to_vec(),
-                        ignore_case,
-                        low: low.saturating_add(at),
-                        high,
-                    };
-                    (u64::from(cost), vec![literal])
-                })
+                of_bytes(&bytes, ignore_case, low, high)
             }
-            Token::OneOf(choices) => of_choices(choices, ignore_case, low),
+            Token::OneOf(choices) => of_choices(choices, ignore_case, start.map(|_| low)),
             _ => None,
         };
         if let Some(own) = own
@@ -119,20 +109,48 @@ fn best_of(tokens: &[Token], ignore_case: bool) -> Option<(u64, Vec<Literal>)> {
         high = high.saturating_add(u32::try_from(most).unwrap_or(u32::MAX));
         if matches!(token, Token::Boundary { .. }) {
             // At an edge it takes nothing; where it stands is not known here.
-            low = low.saturating_sub(1);
+            low = low.saturating_sub(2);
         }
     }
     best
 }
 
-fn of_choices(choices: &[Vec<Token>], ignore_case: bool, low: u32) -> Option<(u64, Vec<Literal>)> {
+/// The best part of fixed bytes that start between two places.
+fn of_bytes(bytes: &[u8], ignore_case: bool, low: u32, high: u32) -> Option<(u64, Vec<Literal>)> {
+    let literal = |bytes: &[u8], low, high| Literal {
+        bytes: bytes.to_vec(),
+        ignore_case,
+        sub: 0,
+        low,
+        high,
+    };
+    let head = bytes.get(..bytes.len().min(MAX_ANCHOR))?;
+    if !head.is_empty() && high != u32::MAX && high.saturating_sub(low) <= MAX_PLACES {
+        return Some((placed_cost(head, low), vec![literal(head, low, high)]));
+    }
+    let (cost, at, length) = best_part(bytes)?;
+    let part = bytes.get(at..at + length)?;
+    let at = u32::try_from(at).unwrap_or(0);
+    let high = if high == u32::MAX {
+        high
+    } else {
+        high.saturating_add(at)
+    };
+    Some((cost, vec![literal(part, low.saturating_add(at), high)]))
+}
+
+fn of_choices(
+    choices: &[Vec<Token>],
+    ignore_case: bool,
+    low: Option<u32>,
+) -> Option<(u64, Vec<Literal>)> {
     let mut all = Vec::new();
     let mut cost = 0;
     for choice in choices {
-        let (own, literals) = best_of(choice, ignore_case)?;
+        let (own, literals) = best_of(choice, ignore_case, None)?;
         cost += own;
         all.extend(literals.into_iter().map(|literal| Literal {
-            low,
+            low: low.unwrap_or(0),
             high: u32::MAX,
             ..literal
         }));
@@ -165,6 +183,26 @@ mod tests {
         );
         assert_eq!(anchors("N;Target:0;0|1;6162636465;d1e2"), None);
         assert_eq!(anchors("N;Target:0;0=0;6162636465"), None);
+    }
+
+    #[test]
+    fn of_seven_of_nine_three_must_be_there() {
+        let words: Vec<String> = ["aaaaa", "eeeee", "qzxjk", "jqxzq", "zzqjx"]
+            .iter()
+            .map(|word| word.bytes().map(|b| format!("{b:02x}")).collect())
+            .collect();
+        let line = format!("N;Target:0;(0|1|2|3|4)>2,3;{}", words.join(";"));
+        let kept = anchors(&line).unwrap();
+        assert_eq!(kept, [b"jqxzq", b"qzxjk", b"zzqjx"]);
+    }
+
+    #[test]
+    fn two_bytes_are_enough_at_a_fixed_place() {
+        assert_eq!(
+            anchors("N;Target:0;0&1;0:504b;0/x/"),
+            Some(vec![b"PK".to_vec()])
+        );
+        assert_eq!(anchors("N;Target:0;0&1;504b;0/x/"), None);
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub struct View<'b> {
     folded: OnceCell<Vec<u8>>,
     /// The program they are, for offsets.
     pub program: Option<&'b Program>,
+    /// Where they start in the file.
+    base: u64,
+    /// Size of the file in bytes, if known.
+    size: Option<u64>,
+    /// Matches only start below this.
+    pub limit: usize,
     /// Whether a bound of the matching kept something from being looked at, so that the
     /// absence of a match says nothing.
     limited: Cell<bool>,
@@ -30,8 +36,42 @@ impl<'b> View<'b> {
             bytes,
             folded: OnceCell::new(),
             program,
+            base: 0,
+            size: Some(bytes.len() as u64),
+            limit: usize::MAX,
             limited: Cell::new(false),
         }
+    }
+
+    /// A view of a part of a file: it starts at `base`, and matches that start at `limit` or
+    /// behind belong to the next one. `size` is the file's, if it is known yet.
+    pub fn window(
+        bytes: &'b [u8],
+        limit: usize,
+        base: u64,
+        size: Option<u64>,
+        program: Option<&'b Program>,
+    ) -> View<'b> {
+        View {
+            base,
+            size,
+            limit,
+            ..View::new(bytes, program)
+        }
+    }
+
+    /// Where the bytes start in the file.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// A range of places in the file as places in the view.
+    fn within(&self, low: u64, high: u64) -> Option<(usize, usize)> {
+        let last = self.limit.checked_sub(1)?;
+        let high = usize::try_from(high.checked_sub(self.base)?).unwrap_or(usize::MAX);
+        let low = usize::try_from(low.saturating_sub(self.base)).ok()?;
+        let high = high.min(last);
+        (low <= high).then_some((low, high))
     }
 
     /// Says that a bound was reached.
@@ -68,16 +108,17 @@ pub struct Found {
 const MAX_PLACES: usize = 1 << 16;
 /// Most ends that the alternatives of one part can lead to.
 const MAX_ENDS: usize = 256;
+/// An area up to this size is folded to one case by itself, not with the whole file.
+const SMALL_AREA: usize = 4096;
 /// Places tried for a part without any literal.
 const MAX_BLIND: usize = 4 << 20;
 
 /// The range of starts an offset allows, both inclusive; `None` if there is no such place.
 pub fn start_range(offset: Offset, view: &View<'_>) -> Option<(usize, usize)> {
-    let length = view.bytes.len() as u64;
     let base = match offset.base {
-        Base::Any => return Some((0, usize::MAX)),
+        Base::Any => return view.within(0, u64::MAX),
         Base::Start(at) => Some(u64::from(at)),
-        Base::End(before) => length.checked_sub(u64::from(before)),
+        Base::End(before) => view.size?.checked_sub(u64::from(before)),
         Base::EntryPoint(delta) => view.program?.entry?.checked_add_signed(delta),
         Base::Section(number, delta) => {
             let (start, _) = view.program?.sections.get(number as usize)?;
@@ -89,11 +130,10 @@ pub fn start_range(offset: Offset, view: &View<'_>) -> Option<(usize, usize)> {
             let end = start
                 .checked_add(*size)?
                 .checked_add(u64::from(offset.shift))?;
-            return Some((usize::try_from(*start).ok()?, usize::try_from(end).ok()?));
+            return view.within(*start, end);
         }
     }?;
-    let end = base.checked_add(u64::from(offset.shift))?;
-    Some((usize::try_from(base).ok()?, usize::try_from(end).ok()?))
+    view.within(base, base.checked_add(u64::from(offset.shift))?)
 }
 
 /// Looks for a sub-signature up to `enough` times.
@@ -298,7 +338,6 @@ fn search(
         }
         return;
     };
-    let form = view.form(ignore_case);
     let folded;
     let literal = if ignore_case {
         folded = literal.to_ascii_lowercase();
@@ -311,8 +350,17 @@ fn search(
         .saturating_add(before + spread)
         .saturating_add(literal.len())
         .min(length);
-    let Some(area) = form.get(from..to) else {
-        return;
+    let lowered;
+    let area = match view.bytes.get(from..to) {
+        Some(area) if ignore_case && area.len() <= SMALL_AREA => {
+            lowered = area.to_ascii_lowercase();
+            lowered.as_slice()
+        }
+        Some(area) if !ignore_case => area,
+        _ => match view.form(ignore_case).get(from..to) {
+            Some(area) => area,
+            None => return,
+        },
     };
     // Overlapping occurrences count as well, so each search starts one byte behind the last.
     let finder = memmem::Finder::new(literal);

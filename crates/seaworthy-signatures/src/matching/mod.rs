@@ -6,4 +6,5 @@ pub mod body;
 pub mod compare;
 pub mod evaluate;
 pub mod prefilter;
+pub mod rarity;
 pub mod regular;

@@ -8,12 +8,12 @@
 
 use std::collections::BTreeMap;
 
+use super::rarity::{rarity, rate};
+
 /// Shortest anchor, in bytes.
 pub const MIN_ANCHOR: usize = 3;
 /// Longest part of an anchor that is compared.
 pub const MAX_ANCHOR: usize = 24;
-/// What a literal of that length is worth more than none.
-const LONGEST_BONUS: u32 = 24;
 
 /// A literal that must be there for a signature to match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +22,16 @@ pub struct Anchor {
     pub literal: Vec<u8>,
     /// Whether ASCII case is ignored.
     pub ignore_case: bool,
-    /// What a hit points to.
+    /// What a hit points to: a signature.
     pub record: u32,
+    /// Its sub-signature that the literal is of.
+    pub sub: u8,
     /// First place in the file that counts.
     pub low: u32,
     /// Last place in the file that counts; the highest number for no end.
     pub high: u32,
+    /// Where its two grams start, see [`grams_place`].
+    pub place: u8,
 }
 
 struct Entry {
@@ -40,6 +44,7 @@ struct Entry {
 /// The compiled anchors.
 pub struct Prefilter {
     bitmap: Vec<u64>,
+    multiplier: u32,
     /// 32 minus the number of bits of the bitmap.
     shift: u32,
     /// `entries[starts[h]..starts[h + 1]]` by the top bits of the hash.
@@ -48,75 +53,149 @@ pub struct Prefilter {
     entries: Vec<Entry>,
     anchors: Vec<Anchor>,
     /// Anchors that can only stand at a few places are looked for there, each but once.
-    placed: Vec<(Anchor, Vec<u32>)>,
+    placed: Vec<(Anchor, Vec<(u32, u8)>)>,
 }
 
+/// Bytes, whether case is ignored, and the first and last place.
+type Place = (Vec<u8>, bool, u32, u32);
+
 /// An anchor with at most this many places is looked for at each.
-const MAX_PLACES: u32 = 64;
+pub const MAX_PLACES: u32 = 64;
+
+/// Hashes to choose from.
+const MULTIPLIERS: [u32; 8] = [
+    0x9E37_79B1,
+    0x85EB_CA6B,
+    0xC2B2_AE35,
+    0x27D4_EB2F,
+    0x1656_67B1,
+    0xCC9E_2D51,
+    0x1B87_3593,
+    0xE654_6B65,
+];
+
+/// The commonest folded grams with their share of all places in parts of ten thousand, counted
+/// on the same files as [`super::rarity`]. Zeros are every fifteenth gram of an image: a hash
+/// that takes them for an anchor's costs more than the whole search.
+const COMMON: [(u32, u64); 32] = [
+    (0x2020_2020, 678),
+    (0x2020_2028, 76),
+    (0xffff_ffff, 46),
+    (0xecec_ecec, 40),
+    (0x20a4_3f2f, 35),
+    (0x2020_2021, 26),
+    (0x2020_202a, 26),
+    (0x6820_2020, 24),
+    (0x2020_2030, 23),
+    (0x2020_2022, 20),
+    (0xa968_2020, 17),
+    (0x2720_2020, 16),
+    (0x207a_207a, 14),
+    (0x3066_3b69, 14),
+    (0xab68_2020, 12),
+    (0x2020_2024, 12),
+    (0x2020_2038, 11),
+    (0x2022_2020, 11),
+    (0x2024_2020, 10),
+    (0x6e6f_6974, 10),
+    (0xad68_2020, 10),
+    (0x2021_2020, 9),
+    (0x2065_6874, 8),
+    (0x2020_2023, 8),
+    (0x6568_7420, 8),
+    (0x302e_6220, 8),
+    (0x6820_2021, 8),
+    (0x2020_2027, 8),
+    (0xfffc_2020, 7),
+    (0xa368_e5a9, 7),
+    (0x247c_ab68, 7),
+    (0x2020_20a0, 7),
+];
 
 const FOLD: u32 = 0x2020_2020;
 
-const fn hash(gram: u32) -> u32 {
-    gram.wrapping_mul(0x9E37_79B1)
-}
-
-/// How common a byte is in files, roughly: the higher, the worse as part of an anchor.
-const fn commonness(byte: u8) -> u32 {
-    match byte {
-        0 => 10,
-        0xff | b' ' => 7,
-        0x48 | 0x8b | 0x89 | 0x90 | 0xcc | 0x0a => 5,
-        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 4,
-        b'a'..=b'z' | b'0' | b'1' | b'_' | b'.' => 3,
-        1..=15 | b'A'..=b'Z' | b'0'..=b'9' => 2,
-        _ => 1,
+fn bitmap_of(entries: &[Entry], multiplier: u32, bits: u32) -> Vec<u64> {
+    let mut bitmap = vec![0u64; 1 << (bits - 6)];
+    for entry in entries {
+        let bit = entry.gram.wrapping_mul(multiplier) >> (32 - bits);
+        if let Some(word) = bitmap.get_mut((bit >> 6) as usize) {
+            *word |= 1 << (bit & 63);
+        }
     }
+    bitmap
 }
 
-/// The cost of using four bytes as a gram.
-fn gram_cost(gram: &[u8]) -> u32 {
-    let sum: u32 = gram.iter().map(|byte| commonness(*byte)).sum();
-    let distinct = (0..gram.len())
-        .filter(|at| {
-            !gram
-                .iter()
-                .take(*at)
-                .any(|byte| Some(byte) == gram.get(*at))
-        })
-        .count();
-    sum + match distinct {
-        1 => 40,
-        2 => 12,
-        _ => 0,
-    }
+/// Trying a signature costs as much as this many looks at an anchor, as a power of two.
+const TRIAL: u32 = 10;
+/// What each further byte of a literal adds to its rarity, in quarters of a bit. Less than a
+/// model of bytes would say: words come whole.
+const FURTHER: u32 = 8;
+
+/// The cost of finding a literal by the gram or the two grams at a place in it.
+fn grams_cost(literal: &[u8], at: usize) -> u64 {
+    let gram = |at: usize| {
+        literal
+            .get(at..literal.len().min(at + 4))
+            .map_or(u64::MAX, |gram| rate(rarity(gram)))
+    };
+    gram(at).saturating_add(gram(at + 1))
 }
 
-/// The part of a literal that makes the best anchor and what it costs; `None` if the literal
-/// is too short.
-pub fn best_part(literal: &[u8]) -> Option<(u32, &[u8])> {
+/// The best place for two grams in a literal of at least five bytes.
+fn best_place(literal: &[u8]) -> Option<usize> {
+    (0..=literal.len().checked_sub(5)?).min_by_key(|at| grams_cost(literal, *at))
+}
+
+/// How rare a literal is: its rarest run of four bytes, and a little for every further byte.
+fn literal_rarity(literal: &[u8]) -> u32 {
+    let Some(rarest) = literal.windows(4).map(rarity).max() else {
+        return rarity(literal);
+    };
+    rarest + FURTHER * u32::try_from(literal.len() - 4).unwrap_or(0)
+}
+
+/// Where in an anchor of at least five bytes its grams are best taken; zero in shorter ones.
+pub fn grams_place(literal: &[u8]) -> u8 {
+    best_place(literal)
+        .and_then(|at| u8::try_from(at).ok())
+        .unwrap_or(0)
+}
+
+/// What it costs to try a signature wherever this literal stands, beside finding it.
+fn trial_cost(literal: &[u8]) -> u64 {
+    rate(literal_rarity(literal).saturating_sub(4 * TRIAL))
+}
+
+/// The part of a literal that makes the best anchor: what it costs, where it starts, how long
+/// it is. `None` if the literal is too short.
+pub fn best_part(literal: &[u8]) -> Option<(u64, usize, usize)> {
     if literal.len() < MIN_ANCHOR {
         return None;
     }
-    if literal.len() < 5 {
-        let penalty = if literal.len() == 3 { 200 } else { 40 };
-        return Some((penalty + gram_cost(literal), literal));
-    }
-    let last = literal.len() - 5;
-    let (cost, at) = (0..=last)
-        .filter_map(|at| {
-            Some((
-                gram_cost(literal.get(at..at + 4)?) + gram_cost(literal.get(at + 1..at + 5)?),
-                at,
-            ))
-        })
-        .min()?;
+    let Some(at) = best_place(literal) else {
+        // Grams of any byte fill the bitmap.
+        let cost = grams_cost(literal, 0).saturating_mul(4);
+        return Some((cost.saturating_add(trial_cost(literal)), 0, literal.len()));
+    };
     let length = literal.len().min(MAX_ANCHOR);
     let start = at.min(literal.len() - length);
-    let bonus = u32::try_from(length).unwrap_or(0);
-    Some((
-        (cost + LONGEST_BONUS).saturating_sub(bonus),
-        literal.get(start..start + length)?,
-    ))
+    let part = literal.get(start..start + length)?;
+    let cost = grams_cost(literal, at).saturating_add(trial_cost(part));
+    Some((cost, start, length))
+}
+
+/// The cost of a literal that is only looked for at its place: per file, not per byte.
+pub fn placed_cost(literal: &[u8], at: u32) -> u64 {
+    /// Files have this many bytes, as a power of two.
+    const FILE: u32 = 15;
+    const MAGIC: [&[u8]; 4] = [b"MZ", b"\x7fELF", b"PK", b"%PDF"];
+    // What stands at the very start of files is magic; files of a type may all have it.
+    let rarity = match (at, MAGIC.iter().any(|magic| literal.starts_with(magic))) {
+        (0, true) => 16,
+        (0, false) => literal_rarity(literal).min(40),
+        _ => literal_rarity(literal).min(72),
+    };
+    rate((rarity + 4 * FILE).saturating_sub(4 * TRIAL))
 }
 
 impl Prefilter {
@@ -125,10 +204,13 @@ impl Prefilter {
         let (few, anchors): (Vec<Anchor>, Vec<Anchor>) = anchors.into_iter().partition(|anchor| {
             anchor.high != u32::MAX && anchor.high - anchor.low.min(anchor.high) <= MAX_PLACES
         });
-        let mut groups: BTreeMap<(Vec<u8>, bool, u32, u32), Vec<u32>> = BTreeMap::new();
+        let mut groups: BTreeMap<Place, Vec<(u32, u8)>> = BTreeMap::new();
         for anchor in few {
             let key = (anchor.literal, anchor.ignore_case, anchor.low, anchor.high);
-            groups.entry(key).or_default().push(anchor.record);
+            groups
+                .entry(key)
+                .or_default()
+                .push((anchor.record, anchor.sub));
         }
         let placed = groups
             .into_iter()
@@ -138,6 +220,8 @@ impl Prefilter {
                         literal,
                         ignore_case,
                         record: 0,
+                        sub: 0,
+                        place: 0,
                         low,
                         high,
                     },
@@ -147,22 +231,35 @@ impl Prefilter {
             .collect();
         let mut entries = Vec::with_capacity(anchors.len() * 2);
         for (number, anchor) in (0u32..).zip(&anchors) {
-            add_grams(&anchor.literal, number, &mut entries);
+            add_grams(&anchor.literal, anchor.place, number, &mut entries);
         }
         let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         let bits = (count.max(1).ilog2() + 6).clamp(15, 22);
         let start_bits = count.max(1).ilog2().clamp(6, 20);
         let (shift, start_shift) = (32 - bits, 32 - start_bits);
-        let mut bitmap = vec![0u64; 1 << (bits - 6)];
+        // Of a few hashes the one that takes the fewest common grams for an anchor's.
+        let best = MULTIPLIERS.into_iter().map(|multiplier| {
+            let bitmap = bitmap_of(&entries, multiplier, bits);
+            let taken = COMMON.iter().filter(|(gram, _)| {
+                let bit = gram.wrapping_mul(multiplier) >> shift;
+                bitmap
+                    .get((bit >> 6) as usize)
+                    .is_some_and(|word| word >> (bit & 63) & 1 != 0)
+            });
+            (
+                taken.map(|(_, share)| share).sum::<u64>(),
+                multiplier,
+                bitmap,
+            )
+        });
+        let (_, multiplier, bitmap) =
+            best.min_by_key(|(taken, ..)| *taken)
+                .unwrap_or((0, 1, vec![0; 1 << (bits - 6)]));
+        let hash = |gram: u32| gram.wrapping_mul(multiplier);
         let mut starts = vec![0u32; (1 << start_bits) + 1];
         entries.sort_unstable_by_key(|entry| (hash(entry.gram), entry.anchor, entry.offset));
         for entry in &entries {
-            let hash = hash(entry.gram);
-            let bit = hash >> shift;
-            if let Some(word) = bitmap.get_mut((bit >> 6) as usize) {
-                *word |= 1 << (bit & 63);
-            }
-            if let Some(start) = starts.get_mut((hash >> start_shift) as usize + 1) {
+            if let Some(start) = starts.get_mut((hash(entry.gram) >> start_shift) as usize + 1) {
                 *start += 1;
             }
         }
@@ -173,6 +270,7 @@ impl Prefilter {
         }
         Prefilter {
             bitmap,
+            multiplier,
             shift,
             starts,
             start_shift,
@@ -182,19 +280,25 @@ impl Prefilter {
         }
     }
 
-    /// Calls `found` with the record of every anchor at every place it stands.
-    pub fn find(&self, bytes: &[u8], mut found: impl FnMut(u32, usize)) {
+    /// Calls `found` with the record and the sub-signature of every anchor at every place it
+    /// stands in `bytes`, which are a file's from `base` on.
+    pub fn find(&self, bytes: &[u8], base: u64, mut found: impl FnMut(u32, u8, usize)) {
         for (anchor, records) in &self.placed {
             for start in anchor.low..=anchor.high {
-                if stands(anchor, bytes, start as usize) {
+                let start = u64::from(start).checked_sub(base);
+                let Some(start) = start.and_then(|start| usize::try_from(start).ok()) else {
+                    continue;
+                };
+                if stands(anchor, bytes, start) {
                     records
                         .iter()
-                        .for_each(|record| found(*record, start as usize));
+                        .for_each(|(record, sub)| found(*record, *sub, start));
                     break;
                 }
             }
         }
-        let (words, shift) = (self.bitmap.as_slice(), self.shift);
+        let (words, shift, multiplier) = (self.bitmap.as_slice(), self.shift, self.multiplier);
+        let hash = |gram: u32| gram.wrapping_mul(multiplier);
         let word = |gram: u32| match words.get((hash(gram) >> shift >> 6) as usize) {
             Some(word) => word >> (hash(gram) >> shift & 63) & 1 != 0,
             None => false,
@@ -222,7 +326,7 @@ impl Prefilter {
             if word(a) | word(b) | word(c) | word(d) {
                 for (number, gram) in grams.into_iter().enumerate() {
                     if word(gram) {
-                        self.verify(bytes, at + 2 * number, gram, &mut found);
+                        self.verify(bytes, base, at + 2 * number, gram, &mut found);
                     }
                 }
             }
@@ -236,15 +340,22 @@ impl Prefilter {
             }
             let gram = u32::from_le_bytes(gram) | FOLD;
             if word(gram) {
-                self.verify(bytes, at, gram, &mut found);
+                self.verify(bytes, base, at, gram, &mut found);
             }
             at += 2;
         }
     }
 
     #[inline(never)]
-    fn verify(&self, bytes: &[u8], at: usize, gram: u32, found: &mut impl FnMut(u32, usize)) {
-        let bucket = (hash(gram) >> self.start_shift) as usize;
+    fn verify(
+        &self,
+        bytes: &[u8],
+        base: u64,
+        at: usize,
+        gram: u32,
+        found: &mut impl FnMut(u32, u8, usize),
+    ) {
+        let bucket = (gram.wrapping_mul(self.multiplier) >> self.start_shift) as usize;
         let range = self.starts.get(bucket).zip(self.starts.get(bucket + 1));
         let Some(entries) =
             range.and_then(|(start, end)| self.entries.get(*start as usize..*end as usize))
@@ -258,13 +369,14 @@ impl Prefilter {
             let Some(start) = at.checked_add_signed(-(entry.offset as isize)) else {
                 continue;
             };
-            if start < anchor.low as usize
-                || (start > anchor.high as usize && anchor.high != u32::MAX)
+            let place = base.saturating_add(start as u64);
+            if place < u64::from(anchor.low)
+                || (place > u64::from(anchor.high) && anchor.high != u32::MAX)
             {
                 continue;
             }
             if stands(anchor, bytes, start) {
-                found(anchor.record, start);
+                found(anchor.record, anchor.sub, start);
             }
         }
     }
@@ -283,7 +395,7 @@ fn stands(anchor: &Anchor, bytes: &[u8], start: usize) -> bool {
         })
 }
 
-fn add_grams(literal: &[u8], anchor: u32, entries: &mut Vec<Entry>) {
+fn add_grams(literal: &[u8], place: u8, anchor: u32, entries: &mut Vec<Entry>) {
     let fold = |gram: [u8; 4]| u32::from_le_bytes(gram) | FOLD;
     match literal {
         [a, b, c] => {
@@ -314,11 +426,8 @@ fn add_grams(literal: &[u8], anchor: u32, entries: &mut Vec<Entry>) {
             }));
         }
         _ => {
-            let best = literal.windows(5).enumerate().min_by_key(|(_, window)| {
-                gram_cost(window.get(..4).unwrap_or_default())
-                    + gram_cost(window.get(1..).unwrap_or_default())
-            });
-            let Some((at, [a, b, c, d, e])) = best else {
+            let at = usize::from(place).min(literal.len().saturating_sub(5));
+            let Some([a, b, c, d, e]) = literal.get(at..at + 5) else {
                 return;
             };
             let offset = i32::try_from(at).unwrap_or(0);
@@ -353,12 +462,14 @@ mod tests {
                 },
                 ignore_case: *ignore_case,
                 record,
+                sub: 0,
+                place: grams_place(literal),
                 low: 0,
                 high: u32::MAX,
             })
             .collect();
         let mut hits = Vec::new();
-        Prefilter::new(anchors).find(bytes, |record, at| hits.push((record, at)));
+        Prefilter::new(anchors).find(bytes, 0, |record, _, at| hits.push((record, at)));
         hits.sort_unstable();
         hits.dedup();
         hits

@@ -114,7 +114,7 @@ pub fn find(sub: &RegexSub, compiled: &Compiled, view: &View<'_>, enough: u32) -
         let Some((start, end)) = hit else {
             break;
         };
-        if !anywhere && start > high {
+        if (!anywhere && start > high) || start >= view.limit {
             break;
         }
         found.first = if found.count == 0 { start } else { found.first };

@@ -1,7 +1,8 @@
 use anyhow::Result;
 use clap::Args;
 use seaworthy_engine::{
-    CacheChoice, DatabaseChoice, FingerprintKey, ScanRequest, SecretsChoice, scan_opened,
+    CacheChoice, DatabaseChoice, FingerprintKey, MalwareChoice, MalwareOptions, ScanRequest,
+    SecretsChoice, SignaturesChoice, scan_opened,
 };
 
 use super::{explain, scan};
@@ -13,8 +14,8 @@ use crate::session::Session;
 /// Scan a deliberately unfit image, made in memory: no Docker, no network.
 ///
 /// The image holds records of packages with well-known flaws, as real package managers
-/// write them, and keys that open nothing; nothing in it can run. It is judged by the
-/// advisories built into the program.
+/// write them, keys that open nothing, and harmless stand-ins for malware; nothing in it can
+/// run. It is judged by the advisories built into the program.
 #[derive(Args)]
 #[command(after_long_help = crate::cli::EXIT_STATUS)]
 pub struct DemoArgs {
@@ -36,6 +37,8 @@ pub fn run(args: &DemoArgs, session: &Session) -> Result<u8> {
         cache: CacheChoice::Off,
         // There is nothing to guard in it, and so each run gives the same bytes.
         secrets: SecretsChoice::Key(FingerprintKey::new([0; 32])),
+        malware: MalwareChoice::On(Box::new(MalwareOptions::new(SignaturesChoice::BuiltIn))),
+        secret_options: Default::default(),
         policy: args.policy.policy(session)?,
         threads: 1,
         now: session.now,

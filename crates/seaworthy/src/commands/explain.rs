@@ -25,7 +25,8 @@ pub struct ExplainArgs {
     /// The image, as for `seaworthy scan`
     #[arg(value_name = "REF")]
     reference: String,
-    /// Id or alias of a vulnerability, the rule of a secret, or a fingerprint
+    /// Id or alias of a vulnerability, the rule of a secret or of malware, the name of a signature, or
+    /// a fingerprint
     #[arg(value_name = "ID")]
     id: String,
     #[command(flatten)]

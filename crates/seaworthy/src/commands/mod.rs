@@ -6,11 +6,14 @@ pub mod completions;
 pub mod db;
 pub mod demo;
 pub mod explain;
+mod fetching;
 pub mod formats;
 pub mod man;
 pub mod packages;
 pub mod rules;
 pub mod scan;
+pub mod secrets;
+pub mod signatures;
 
 use anyhow::Result;
 
@@ -29,9 +32,11 @@ pub fn run(command: Command, session: &Session) -> Result<u8> {
         Command::Packages(args) => packages::run(&args, session),
         Command::Demo(args) => demo::run(&args, session),
         Command::Db(args) => db::run(&args, session),
+        Command::Signatures(args) => signatures::run(&args, session),
         Command::Cache(args) => cache::run(&args, session),
         Command::Formats(args) => formats::run(&args, session),
         Command::Rules(args) => rules::run(&args, session),
+        Command::Secrets(args) => secrets::run(&args, session),
         Command::Completions(args) => completions::run(&args, session),
         Command::Man(args) => man::run(&args, session),
     }

@@ -1,6 +1,6 @@
 use anyhow::Result;
 use clap::Args;
-use seaworthy_engine::inventory;
+use seaworthy_engine::{MalwareChoice, SecretsChoice, inventory};
 use seaworthy_policy::Policy;
 use seaworthy_report::RenderOptions;
 
@@ -46,9 +46,12 @@ enum Format {
 }
 
 pub fn run(args: &PackagesArgs, session: &Session) -> Result<u8> {
-    let request = args
+    let mut request = args
         .options
         .request(&args.reference, Policy::default(), session)?;
+    // What is in the files does not change which packages there are.
+    request.secrets = SecretsChoice::Off;
+    request.malware = MalwareChoice::Off;
     output::check_target(args.output.as_deref())?;
     let progress = Progress::start(session);
     let list = inventory(&request, &progress, session.cancel_on_signals());

@@ -2,10 +2,11 @@
 //!
 //! A threat is one file with one [`Threat`] and one line in [`THREATS`]. It becomes a layer
 //! of its own, so that the report shows which line of the history brought what. Only records
-//! are planted, as package managers write them, and keys that open nothing: nothing in the image
-//! can run.
+//! are planted, as package managers write them, keys that open nothing, and harmless stand-ins for
+//! malware: nothing in the image can run.
 
 mod go_program;
+mod malware;
 mod node;
 mod os_packages;
 mod python;
@@ -40,6 +41,11 @@ pub const THREATS: &[Threat] = &[
     go_program::THREAT,
     secrets::COPIED,
     secrets::DELETED,
+    malware::MINER,
+    malware::WEB_SHELL,
+    malware::TAMPERED,
+    malware::PACKED,
+    malware::REMOVED,
 ];
 
 /// Makes the image. It is the same each time.

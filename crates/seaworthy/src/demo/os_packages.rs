@@ -20,6 +20,9 @@ VERSION_CODENAME=bullseye
 ID=debian
 ";
 
+/// What the package `openssl` says of its program: a later layer brings another one.
+const OPENSSL_DIGEST: &str = "6ae5b8be1b8ff3e5b4d9d7e4f6f0d0c3  usr/bin/openssl\n";
+
 /// Name, version, source package where it has another name.
 const PACKAGES: &[(&str, &str, Option<&str>)] = &[
     ("base-files", "11.1", None),
@@ -48,5 +51,7 @@ fn plant(layer: MemoryLayer) -> MemoryLayer {
     }
     layer
         .file("etc/os-release", OS_RELEASE)
+        .file("var/lib/dpkg/info/openssl.list", "/usr/bin/openssl\n")
+        .file("var/lib/dpkg/info/openssl.md5sums", OPENSSL_DIGEST)
         .file("var/lib/dpkg/status", status)
 }

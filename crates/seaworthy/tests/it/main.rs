@@ -2,8 +2,10 @@
 
 mod database;
 mod images;
+mod malware;
 mod output;
 mod policy;
 mod program;
 mod secrets;
+mod signatures;
 mod usage;

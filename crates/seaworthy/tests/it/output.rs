@@ -67,7 +67,7 @@ fn quiet_leaves_one_line_and_verbose_tells_the_stages() {
     assert_eq!(quiet.stderr, "");
     let verbose = program.run(&["demo", "--verbose"]);
     assert!(
-        verbose.stderr.contains("reading 6 layers"),
+        verbose.stderr.contains("reading 11 layers"),
         "{}",
         verbose.stderr
     );

@@ -6,6 +6,8 @@ mod status;
 mod update;
 mod verify;
 
+pub use build::DAY;
+
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};

@@ -26,6 +26,8 @@ pub fn run(_: &StatusArgs, place: &InstallDir, session: &Session) -> Result<u8> 
             DatabaseKind::Installed => {
                 writeln!(out, "database    {}", place.root().display())?;
             }
+            // Only a scan of sources goes without one.
+            DatabaseKind::NotUsed => {}
         }
         writeln!(out, "serial      {}", description.serial)?;
         if let Some(built) = &description.built_at {

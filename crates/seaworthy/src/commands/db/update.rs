@@ -5,13 +5,12 @@ use clap::Args;
 use jiff::SignedDuration;
 use seaworthy_advisory::install::InstallDir;
 use seaworthy_advisory::manifest::Manifest;
-use seaworthy_advisory::update::{Outcome, Progress as Event, UpdateOptions, update};
+use seaworthy_advisory::update::{Progress as Event, UpdateOptions, update};
 use seaworthy_engine::VERSION;
 
-use crate::commands::{INCOMPLETE, SUCCESS};
+use crate::commands::{INCOMPLETE, SUCCESS, fetching};
 use crate::progress::Progress;
 use crate::session::Session;
-use crate::size::format_size;
 
 /// Days after an update for which the silence of a database is trusted: flaws are published
 /// every day, and images are rebuilt about once a month.
@@ -108,20 +107,7 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
     );
     progress.finish();
     let done = done?;
-    let mut failed = 0;
-    for (name, outcome) in &done.files {
-        match outcome {
-            Outcome::Downloaded(bytes) => {
-                session.detail(&format!("{name}: {} fetched", format_size(*bytes)))
-            }
-            Outcome::Unchanged => session.detail(&format!("{name}: unchanged")),
-            Outcome::Absent => session.detail(&format!("{name}: no mirror has it")),
-            Outcome::Failed(reason) => {
-                failed += 1;
-                session.warn(&format!("{name}: {}", seaworthy_report::printable(reason)));
-            }
-        }
-    }
+    let failed = fetching::tell_outcomes(&done.files, session);
     let lost = report.is_some_and(|report| super::build::tell(&report, session));
     let Manifest {
         serial, created, ..
@@ -146,21 +132,7 @@ pub fn run(args: &UpdateArgs, place: &InstallDir, session: &Session) -> Result<u
 
 fn tell(event: &Event, progress: &Progress<'_>) {
     match event {
-        Event::Started { name } => progress.say(&format!("fetching {name}")),
-        Event::Bytes { name, done, total } => {
-            let total =
-                total.map_or_else(String::new, |total| format!(" of {}", format_size(total)));
-            progress.replace(&format!("fetching {name}: {}{total}", format_size(*done)));
-        }
-        Event::Retrying {
-            name,
-            pause,
-            reason,
-        } => progress.say(&format!(
-            "fetching {name}: trying again in {} s: {}",
-            pause.as_secs(),
-            seaworthy_report::printable(reason)
-        )),
+        Event::Fetching(event) => fetching::tell(event, progress),
         Event::Finished { .. } => {}
         Event::Building => progress.say("compiling the advisories"),
         Event::Installing => progress.say("installing"),

@@ -4,6 +4,7 @@
 //! CACHE/partial/HASH       bytes that came so far
 //! CACHE/partial/HASH.json  what they are a part of: URL and validator
 //! CACHE/state/HASH.json    what the finished file was: URL, validators, size
+//! CACHE/cool-down/         servers that asked to be left alone (see [`CoolDown`])
 //! ```
 //!
 //! A finished file is asked for conditionally (`If-None-Match`, `If-Modified-Since`), an
@@ -20,12 +21,13 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use ureq::tls::{RootCerts, TlsConfig};
 
-use super::Progress;
-use crate::manifest::hex;
+use crate::cool_down::{CoolDown, Wish, wait_of};
+use crate::files::hex;
 
 /// Patience with servers.
 #[derive(Debug, Clone)]
@@ -40,6 +42,9 @@ pub struct HttpOptions {
     pub backoff: Duration,
     /// The longest pause, also when the server asks for more.
     pub max_pause: Duration,
+    /// Whether a server that answers 429 or 403 is left alone also in later runs; without it
+    /// the one is tried again after a pause, and the other is an error like any.
+    pub cool_down: Option<CoolDown>,
 }
 
 impl Default for HttpOptions {
@@ -50,6 +55,7 @@ impl Default for HttpOptions {
             retries: 4,
             backoff: Duration::from_secs(1),
             max_pause: Duration::from_secs(60),
+            cool_down: None,
         }
     }
 }
@@ -73,6 +79,18 @@ pub enum FetchError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The server asked to be left alone, now or in an earlier run.
+    #[error(
+        "`{url}` is left alone until {until}: it answered with status {status}\n  hint: wait until then, or use another mirror"
+    )]
+    CoolingDown {
+        /// What would have been asked for.
+        url: String,
+        /// Until when.
+        until: Timestamp,
+        /// Its answer.
+        status: u16,
+    },
     /// The file system said no.
     #[error("cannot write `{}`: {source}", path.display())]
     Disk {
@@ -85,7 +103,7 @@ pub enum FetchError {
 
 /// How a fetch ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fetched {
+pub enum Fetched {
     /// The file we have is still the server's.
     Unchanged,
     /// A new one is in place; so many bytes were sent for it.
@@ -94,8 +112,60 @@ pub(super) enum Fetched {
     Absent,
 }
 
+/// How it went with one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Fetched; so many bytes came over the network.
+    Downloaded(u64),
+    /// The copy we have is the newest.
+    Unchanged,
+    /// No mirror has it.
+    Absent,
+    /// It could not be had, for this reason; a former copy is used where there is one.
+    Failed(String),
+}
+
+impl From<Result<Fetched, FetchError>> for Outcome {
+    fn from(result: Result<Fetched, FetchError>) -> Outcome {
+        match result {
+            Ok(Fetched::Downloaded(bytes)) => Outcome::Downloaded(bytes),
+            Ok(Fetched::Unchanged) => Outcome::Unchanged,
+            Ok(Fetched::Absent) => Outcome::Absent,
+            Err(error) => Outcome::Failed(error.to_string()),
+        }
+    }
+}
+
+/// What happens meanwhile, for whoever draws a progress bar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A file is asked for.
+    Started {
+        /// Which.
+        name: String,
+    },
+    /// More of it has come.
+    Bytes {
+        /// Which.
+        name: String,
+        /// Bytes so far, those of earlier runs included.
+        done: u64,
+        /// Bytes in all, where the server says.
+        total: Option<u64>,
+    },
+    /// Something failed that may work the next time.
+    Retrying {
+        /// Which.
+        name: String,
+        /// How long we wait.
+        pause: Duration,
+        /// What failed.
+        reason: String,
+    },
+}
+
 /// One file to fetch.
-pub(super) struct Wanted<'a> {
+pub struct Wanted<'a> {
     /// What people call it.
     pub name: &'a str,
     /// Where it may be had, best first.
@@ -108,11 +178,11 @@ pub(super) struct Wanted<'a> {
     pub check: &'a dyn Fn(&Path) -> Result<(), String>,
 }
 
-pub(super) struct Fetcher<'a> {
+/// Fetches files, one at a time.
+pub struct Fetcher {
     agent: ureq::Agent,
     cache: PathBuf,
     options: HttpOptions,
-    pub progress: &'a mut dyn FnMut(Progress),
 }
 
 /// What is remembered about a finished or unfinished file.
@@ -158,12 +228,13 @@ enum Failure {
     Lasting(FetchError),
 }
 
-impl<'a> Fetcher<'a> {
-    pub(super) fn new(
-        cache: &Path,
-        options: &HttpOptions,
-        progress: &'a mut dyn FnMut(Progress),
-    ) -> Result<Fetcher<'a>, FetchError> {
+impl Fetcher {
+    /// Prepares to fetch, with what is remembered in the folder `cache`, which is made.
+    ///
+    /// # Errors
+    ///
+    /// When the folder can't be made.
+    pub fn new(cache: &Path, options: &HttpOptions) -> Result<Fetcher, FetchError> {
         for folder in ["partial", "state"] {
             let path = cache.join(folder);
             std::fs::create_dir_all(&path).map_err(disk(&path))?;
@@ -185,13 +256,20 @@ impl<'a> Fetcher<'a> {
             agent: config.into(),
             cache: cache.to_owned(),
             options: options.clone(),
-            progress,
         })
     }
 
     /// Brings the file to its place, unless it is there already.
-    pub(super) fn fetch(&mut self, wanted: &Wanted<'_>) -> Result<Fetched, FetchError> {
-        (self.progress)(Progress::Started {
+    ///
+    /// # Errors
+    ///
+    /// When no mirror gave it, and at least one failed in another way than not to have it.
+    pub fn fetch(
+        &self,
+        wanted: &Wanted<'_>,
+        progress: &mut dyn FnMut(Event),
+    ) -> Result<Fetched, FetchError> {
+        progress(Event::Started {
             name: wanted.name.to_owned(),
         });
         let mut backoff = self.options.backoff;
@@ -201,7 +279,7 @@ impl<'a> Fetcher<'a> {
             let mut lasting = None;
             let mut pause = None;
             for url in &wanted.urls {
-                match self.attempt(wanted, url) {
+                match self.attempt(wanted, url, progress) {
                     Ok(Fetched::Absent) => {}
                     Ok(fetched) => return Ok(fetched),
                     Err(Failure::Passing(error, asked)) => {
@@ -210,7 +288,10 @@ impl<'a> Fetcher<'a> {
                     }
                     // A full disk is full for every mirror.
                     Err(Failure::Lasting(error @ FetchError::Disk { .. })) => return Err(error),
-                    Err(Failure::Lasting(error)) => lasting = Some(error),
+                    // The best mirror's reason is told.
+                    Err(Failure::Lasting(error)) => {
+                        lasting.get_or_insert(error);
+                    }
                 }
             }
             let Some(error) = passing else {
@@ -222,7 +303,7 @@ impl<'a> Fetcher<'a> {
             attempt += 1;
             let pause = pause.unwrap_or(backoff).min(self.options.max_pause);
             backoff = backoff.saturating_mul(2);
-            (self.progress)(Progress::Retrying {
+            progress(Event::Retrying {
                 name: wanted.name.to_owned(),
                 pause,
                 reason: error.to_string(),
@@ -231,7 +312,17 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    fn attempt(&mut self, wanted: &Wanted<'_>, url: &str) -> Result<Fetched, Failure> {
+    fn attempt(
+        &self,
+        wanted: &Wanted<'_>,
+        url: &str,
+        progress: &mut dyn FnMut(Event),
+    ) -> Result<Fetched, Failure> {
+        if let Some(cool_down) = &self.options.cool_down
+            && let Some(wish) = Wish::load(&self.cache, url, cool_down.now)
+        {
+            return Err(Failure::Lasting(cooling_down(url, &wish)));
+        }
         let http = |reason: String| FetchError::Http {
             url: url.to_owned(),
             reason,
@@ -295,6 +386,10 @@ impl<'a> Fetcher<'a> {
                 discard(&part, &part_memory_path);
                 let error = http("it has no such range any more".to_owned());
                 return Err(Failure::Passing(error, Some(Duration::ZERO)));
+            }
+            status @ (403 | 429) if self.options.cool_down.is_some() => {
+                let asked = header("retry-after");
+                return Err(self.leave_alone(url, status, asked.as_deref()));
             }
             code @ (408 | 429 | 500..=599) => {
                 let pause = header("retry-after").and_then(|value| retry_after(&value));
@@ -364,7 +459,7 @@ impl<'a> Fetcher<'a> {
             }
             if done - told >= 1 << 18 {
                 told = done;
-                (self.progress)(Progress::Bytes {
+                progress(Event::Bytes {
                     name: wanted.name.to_owned(),
                     done,
                     total,
@@ -404,7 +499,47 @@ impl<'a> Fetcher<'a> {
     }
 }
 
-/// `Retry-After` in seconds; its date form is not worth a calendar here.
+impl Fetcher {
+    /// A server that wants to be left alone for no longer than we would wait anyway is tried
+    /// again; else its wish is kept on disk.
+    fn leave_alone(&self, url: &str, status: u16, retry_after: Option<&str>) -> Failure {
+        let Some(cool_down) = &self.options.cool_down else {
+            return Failure::Lasting(FetchError::Http {
+                url: url.to_owned(),
+                reason: format!("it answered with status {status}"),
+            });
+        };
+        let asked = retry_after.and_then(|value| wait_of(value, cool_down.now));
+        if let Some(pause) = asked.and_then(|wait| Duration::try_from(wait).ok())
+            && pause <= self.options.max_pause
+            && status == 429
+        {
+            let error = FetchError::Http {
+                url: url.to_owned(),
+                reason: format!("it answered with status {status}"),
+            };
+            return Failure::Passing(error, Some(pause));
+        }
+        let wish = Wish::new(url, cool_down.until(status, retry_after), status);
+        match wish.store(&self.cache, url) {
+            Ok(()) => Failure::Lasting(cooling_down(url, &wish)),
+            Err(source) => Failure::Lasting(FetchError::Disk {
+                path: self.cache.join("cool-down"),
+                source,
+            }),
+        }
+    }
+}
+
+fn cooling_down(url: &str, wish: &Wish) -> FetchError {
+    FetchError::CoolingDown {
+        url: url.to_owned(),
+        until: wish.until(),
+        status: wish.status,
+    }
+}
+
+/// `Retry-After` in seconds; who needs its date form sets [`HttpOptions::cool_down`].
 fn retry_after(value: &str) -> Option<Duration> {
     value.trim().parse().ok().map(Duration::from_secs)
 }

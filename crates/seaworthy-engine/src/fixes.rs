@@ -1,0 +1,640 @@
+//! What to change in a Dockerfile so that a secret stays out of the image, written out.
+//!
+//! A secret is brought by an instruction: one that holds it (found in the Dockerfile by the
+//! same keyed hash), one that the image's history names, or one that copies the file. For each
+//! there is one way that leaves nothing behind: a secret mount for a step that needs it
+//! (docs.docker.com/build/building/secrets), a line in `.dockerignore` for a file that nobody
+//! needs, and the environment of the container for what the program reads when it runs. What is
+//! written out is a proposal: it is checked against nothing but the file itself.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use seaworthy_core::{ConfigSecret, Detail, Finding, SecretDetail, SecretFix};
+use seaworthy_lint::dockerfile::{Dockerfile, Instruction};
+use seaworthy_secrets::assignment::Quotes;
+use seaworthy_secrets::file_kind::is_secret_file;
+use seaworthy_secrets::scanner::{COPIED_FILE_RULE, SecretScanner};
+
+/// Fixes written out for one finding.
+const MAX_FIXES: usize = 8;
+/// Characters of an instruction that a report shows.
+const SHOWN: usize = 2000;
+
+/// A Dockerfile, and how the user named it.
+pub(crate) struct NamedDockerfile {
+    pub name: String,
+    pub file: Dockerfile,
+}
+
+/// A secret in an instruction: its keyed hash, and where in the instruction's text it lies.
+struct Held<'d> {
+    instruction: &'d Instruction,
+    text: String,
+    range: Range<usize>,
+    fingerprint: String,
+}
+
+/// The secrets in a Dockerfile itself, and the files it copies that hold secrets by name.
+pub(crate) fn secrets_of(
+    dockerfile: &NamedDockerfile,
+    scanner: &SecretScanner,
+) -> Vec<ConfigSecret> {
+    let mut found = Vec::new();
+    for instruction in &dockerfile.file.instructions {
+        let place = |line: u64| format!("line {line} of `{}`", dockerfile.name);
+        for secret in scanner.cut_out(&text_of(instruction)).1 {
+            found.push(ConfigSecret {
+                place: place(instruction.line),
+                layer: None,
+                secret,
+            });
+        }
+        let from_stage = instruction.flag("from").is_some();
+        let sources = instruction.sources_and_target().map(|(sources, _)| sources);
+        for source in sources.into_iter().flatten().filter(|_| !from_stage) {
+            if is_secret_file(&source) {
+                let what = format!("the file `{source}`");
+                found.push(ConfigSecret {
+                    place: place(instruction.line),
+                    layer: None,
+                    secret: scanner.by_name(COPIED_FILE_RULE, &what, instruction.line),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// Adds to each secret of `findings` what to change in the Dockerfile.
+pub(crate) fn write_out(
+    findings: &mut [Finding],
+    dockerfile: &NamedDockerfile,
+    scanner: &SecretScanner,
+) {
+    let held = held(&dockerfile.file, scanner);
+    let writer = Writer {
+        dockerfile,
+        scanner,
+        held: &held,
+    };
+    for finding in findings {
+        let paths: Vec<(String, Option<String>)> = finding
+            .evidence
+            .iter()
+            .filter_map(|evidence| {
+                let place = evidence.location.as_ref()?;
+                Some((place.path.to_string(), place.created_by.clone()))
+            })
+            .collect();
+        let notes: Vec<String> = finding.evidence.iter().map(|e| e.note.clone()).collect();
+        let title = finding.title.clone();
+        if let Detail::Secret(detail) = &mut finding.detail {
+            let fixes = writer.fixes(detail, &title, &paths, &notes);
+            if let (Some(first), Some(fix)) = (fixes.first(), &mut finding.remediation) {
+                let place = match first.line {
+                    Some(line) => format!("line {line} of `{}`", first.file),
+                    None => format!("`{}`", first.file),
+                };
+                fix.summary.push_str(&format!(
+                    "; here: in {place} write `{}` ({})",
+                    first.after.replace('\n', " "),
+                    first.note
+                ));
+            }
+            detail.fixes = fixes;
+        }
+    }
+}
+
+fn text_of(instruction: &Instruction) -> String {
+    match instruction.flags.is_empty() {
+        true => format!("{} {}", instruction.keyword, instruction.text()),
+        false => {
+            let flags: Vec<String> = instruction
+                .flags
+                .iter()
+                .map(|(name, value)| match value.is_empty() {
+                    true => format!("--{name}"),
+                    false => format!("--{name}={value}"),
+                })
+                .collect();
+            format!(
+                "{} {} {}",
+                instruction.keyword,
+                flags.join(" "),
+                instruction.text()
+            )
+        }
+    }
+}
+
+fn held<'d>(file: &'d Dockerfile, scanner: &SecretScanner) -> Vec<Held<'d>> {
+    let mut all = Vec::new();
+    for instruction in &file.instructions {
+        let text = text_of(instruction);
+        for found in scanner.find(text.as_bytes(), Quotes::Optional) {
+            let evidence = scanner.evidence(text.as_bytes(), &found, 0, None);
+            all.push(Held {
+                instruction,
+                text: text.clone(),
+                range: found.range,
+                fingerprint: evidence.fingerprint,
+            });
+        }
+    }
+    all
+}
+
+struct Writer<'a> {
+    dockerfile: &'a NamedDockerfile,
+    scanner: &'a SecretScanner,
+    held: &'a [Held<'a>],
+}
+
+impl Writer<'_> {
+    fn fixes(
+        &self,
+        detail: &SecretDetail,
+        title: &str,
+        paths: &[(String, Option<String>)],
+        notes: &[String],
+    ) -> Vec<SecretFix> {
+        let mut fixes = Vec::new();
+        for held in self
+            .held
+            .iter()
+            .filter(|held| held.fingerprint == detail.secret)
+        {
+            fixes.extend(self.in_instruction(held, detail));
+        }
+        // A build argument or variable whose value came from outside.
+        let names: BTreeSet<String> = paths
+            .iter()
+            .filter_map(|(_, created_by)| created_by.as_deref())
+            .chain(notes.iter().map(String::as_str))
+            .chain([title])
+            .flat_map(|text| given_names(text, &detail.redacted))
+            .collect();
+        if fixes.is_empty() {
+            for name in &names {
+                fixes.extend(self.named(name));
+            }
+        }
+        for (path, created_by) in paths {
+            fixes.extend(self.file(path, created_by.as_deref()));
+        }
+        if detail.summary.starts_with("File that holds secrets") {
+            fixes.extend(self.copied(&detail.redacted));
+        }
+        fixes.dedup();
+        fixes.truncate(MAX_FIXES);
+        fixes
+    }
+
+    fn fix(&self, instruction: &Instruction, after: String, note: String) -> SecretFix {
+        SecretFix {
+            file: self.dockerfile.name.clone(),
+            line: Some(instruction.line),
+            before: Some(self.shown(&text_of(instruction))),
+            after,
+            note,
+        }
+    }
+
+    /// A text of the Dockerfile without any secret.
+    fn shown(&self, text: &str) -> String {
+        let cut = self.scanner.cut_out(text).0;
+        cut.chars().take(SHOWN).collect()
+    }
+
+    /// The value stands in the instruction.
+    fn in_instruction(&self, held: &Held<'_>, detail: &SecretDetail) -> Vec<SecretFix> {
+        let instruction = held.instruction;
+        match instruction.keyword.as_str() {
+            "ENV" | "ARG" => {
+                let value = held.text.get(held.range.clone()).unwrap_or_default();
+                let name = instruction
+                    .pairs()
+                    .into_iter()
+                    .find(|(_, text)| text.as_deref().is_some_and(|text| text.contains(value)))
+                    .map(|(name, _)| name);
+                name.map_or_else(Vec::new, |name| self.named_at(instruction, &name))
+            }
+            "RUN" => {
+                let id = id_of(&detail.summary);
+                let mut text = held.text.clone();
+                let single_quoted = text[..text.floor_char_boundary(held.range.start)]
+                    .matches('\'')
+                    .count()
+                    % 2
+                    == 1;
+                let start = text.floor_char_boundary(held.range.start);
+                let end = text.ceil_char_boundary(held.range.end);
+                text.replace_range(start..end, &format!("$(cat /run/secrets/{id})"));
+                let after = mounted(&self.shown(&text), &format!("type=secret,id={id}"));
+                let mut note = format!("build with `docker build --secret id={id},src=FILE .`");
+                if single_quoted {
+                    note.push_str("; use double quotes around it, single ones keep `$(…)` as it is");
+                }
+                vec![self.fix(instruction, after, note)]
+            }
+            "LABEL" => vec![self.fix(
+                instruction,
+                "# no label: everybody who pulls the image can read it".to_owned(),
+                "leave the label out".to_owned(),
+            )],
+            _ => vec![self.fix(
+                instruction,
+                format!("{} …  # reading the value from a file or the environment", instruction.keyword),
+                "give it to the container when it runs, as a mounted secret or with `--env-file`"
+                    .to_owned(),
+            )],
+        }
+    }
+
+    /// A variable, wherever the file sets or declares it.
+    fn named(&self, name: &str) -> Vec<SecretFix> {
+        let file = &self.dockerfile.file;
+        let declares = |instruction: &&Instruction| {
+            matches!(instruction.keyword.as_str(), "ENV" | "ARG")
+                && instruction.pairs().iter().any(|(known, _)| known == name)
+        };
+        file.instructions
+            .iter()
+            .filter(declares)
+            .flat_map(|instruction| self.named_at(instruction, name))
+            .collect()
+    }
+
+    /// Takes a variable out of an instruction, and gives the steps that use it a mount.
+    fn named_at(&self, instruction: &Instruction, name: &str) -> Vec<SecretFix> {
+        let kept: Vec<String> = instruction
+            .pairs()
+            .into_iter()
+            .filter(|(known, _)| known != name)
+            .map(|(known, value)| match value {
+                Some(value) => format!("{known}=\"{}\"", value.replace('"', "\\\"")),
+                None => known,
+            })
+            .collect();
+        let rest = match kept.is_empty() {
+            true => String::new(),
+            false => format!("{} {}\n", instruction.keyword, kept.join(" ")),
+        };
+        let id = name.to_ascii_lowercase();
+        let users = self.users(name, instruction);
+        let mut fixes = Vec::new();
+        let is_for_run_time = instruction.keyword == "ENV";
+        let (after, note) = if is_for_run_time {
+            (
+                format!(
+                    "{}# {name} is set when the container runs",
+                    self.shown(&rest)
+                ),
+                format!(
+                    "run with `docker run --env-file FILE …`, or mount a secret and read /run/secrets/{id}"
+                ),
+            )
+        } else {
+            (
+                format!("{}# {name} comes as a secret mount", self.shown(&rest)),
+                format!(
+                    "build with `docker build --secret id={id},env={name} .` instead of `--build-arg {name}=…`"
+                ),
+            )
+        };
+        fixes.push(self.fix(instruction, after, note));
+        for user in users {
+            let after = mounted(
+                &self.shown(&text_of(user)),
+                &format!("type=secret,id={id},env={name}"),
+            );
+            let note = format!(
+                "the step sees `{name}` and the layer does not; before Dockerfile syntax 1.10 leave \
+                 `env={name}` out and read /run/secrets/{id}"
+            );
+            fixes.push(self.fix(user, after, note));
+        }
+        if instruction.keyword == "ARG" && fixes.len() == 1 {
+            // Nobody uses it by name: a program may still read it.
+            if let Some(run) = self.runs_after(instruction).next() {
+                fixes.extend(self.multi_stage(run, &format!("`{name}`")));
+            }
+        }
+        fixes
+    }
+
+    fn runs_after<'s>(
+        &'s self,
+        instruction: &'s Instruction,
+    ) -> impl Iterator<Item = &'s Instruction> {
+        self.dockerfile
+            .file
+            .instructions
+            .iter()
+            .filter(move |other| {
+                other.keyword == "RUN"
+                    && other.stage == instruction.stage
+                    && other.line > instruction.line
+            })
+    }
+
+    /// The steps behind an instruction that name a variable.
+    fn users<'s>(&'s self, name: &'s str, instruction: &'s Instruction) -> Vec<&'s Instruction> {
+        self.runs_after(instruction)
+            .filter(|run| uses(&run.text(), name))
+            .take(MAX_FIXES)
+            .collect()
+    }
+
+    /// The file of an image that an instruction brought.
+    fn file(&self, path: &str, created_by: Option<&str>) -> Vec<SecretFix> {
+        let instructions = &self.dockerfile.file.instructions;
+        let by_history = created_by.and_then(|line| {
+            let wanted = comparable(line);
+            let same = |i: &&Instruction| {
+                !wanted.is_empty() && comparable(&self.shown(&text_of(i))) == wanted
+            };
+            instructions.iter().rev().find(same).or_else(|| {
+                // The classic builder names what it copied by digest: `COPY dir:… in /app`.
+                let target = wanted.rsplit_once(" in ")?.1.trim_end_matches('/');
+                instructions.iter().rev().find(|i| {
+                    i.sources_and_target()
+                        .is_some_and(|(_, to)| to.trim_end_matches('/') == target)
+                })
+            })
+        });
+        let copies = instructions
+            .iter()
+            .rev()
+            .find(|i| created_by.is_none() && i.flag("from").is_none() && copies(i, path));
+        let Some(instruction) = by_history.or(copies) else {
+            return Vec::new();
+        };
+        if instruction.keyword == "RUN" {
+            let id = id_of(name_of(path));
+            let target = path.trim_start_matches('/');
+            let after = mounted(
+                &self.shown(&text_of(instruction)),
+                &format!("type=secret,id={id},target=/{target}"),
+            );
+            let note = format!(
+                "leave out what writes the file; build with `docker build --secret id={id},src=FILE .`"
+            );
+            let mut fixes = vec![self.fix(instruction, after, note)];
+            fixes.extend(self.multi_stage(instruction, &format!("`/{target}`")));
+            return fixes;
+        }
+        if instruction.keyword == "COPY" || instruction.keyword == "ADD" {
+            return self.copied_by(instruction, path);
+        }
+        Vec::new()
+    }
+
+    /// `COPY` names a file that holds secrets.
+    fn copied(&self, what: &str) -> Vec<SecretFix> {
+        let Some(source) = what
+            .strip_prefix("the file `")
+            .and_then(|rest| rest.strip_suffix('`'))
+        else {
+            return Vec::new();
+        };
+        let names = |i: &&Instruction| {
+            i.sources_and_target()
+                .is_some_and(|(sources, _)| sources.iter().any(|known| known == source))
+        };
+        let Some(instruction) = self.dockerfile.file.instructions.iter().find(names) else {
+            return Vec::new();
+        };
+        self.copied_by(instruction, source)
+    }
+
+    fn copied_by(&self, instruction: &Instruction, path: &str) -> Vec<SecretFix> {
+        let name = name_of(path);
+        let mut fixes = Vec::new();
+        if instruction.flag("from").is_some() {
+            return vec![self.fix(
+                instruction,
+                self.shown(&text_of(instruction)),
+                format!("copy only what the image needs from that stage, without `{name}`"),
+            )];
+        }
+        let is_plain = !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if is_plain {
+            fixes.push(SecretFix {
+                file: ".dockerignore".to_owned(),
+                line: None,
+                before: None,
+                after: format!("**/{name}"),
+                note: format!(
+                    "line {} of `{}` copies it from the build context",
+                    instruction.line, self.dockerfile.name
+                ),
+            });
+        }
+        let id = id_of(name);
+        let target = path.trim_start_matches('/');
+        for run in self
+            .runs_after(instruction)
+            .filter(|run| needs(&run.text(), name))
+            .take(4)
+        {
+            let after = mounted(
+                &self.shown(&text_of(run)),
+                &format!("type=secret,id={id},target=/{target}"),
+            );
+            let note = format!("build with `docker build --secret id={id},src={name} .`");
+            fixes.push(self.fix(run, after, note));
+        }
+        fixes
+    }
+
+    /// The same step in a stage of its own, whose layers stay at home.
+    fn multi_stage(&self, step: &Instruction, what: &str) -> Option<SecretFix> {
+        let stage = step.stage?;
+        let from = self
+            .dockerfile
+            .file
+            .instructions
+            .iter()
+            .find(|i| i.keyword == "FROM" && i.stage == Some(stage))?;
+        let base = from.arguments.split_whitespace().next()?;
+        Some(self.fix(
+            step,
+            format!(
+                "FROM {} AS with-secret\n{}\nFROM {}\nCOPY --from=with-secret RESULT RESULT",
+                self.shown(base),
+                self.shown(&text_of(step)),
+                self.shown(&from.arguments)
+            ),
+            format!(
+                "or: the step that needs {what} in a stage of its own, of which only the result is copied"
+            ),
+        ))
+    }
+}
+
+/// Adds a mount to a RUN.
+fn mounted(run: &str, mount: &str) -> String {
+    match run.strip_prefix("RUN ") {
+        Some(rest) => format!("RUN --mount={mount} {rest}"),
+        None => run.to_owned(),
+    }
+}
+
+/// Names that a text with its secrets cut out gives this value to: `TOKEN=[ghp_... (40
+/// characters)]`, and the variable of ``environment variable `TOKEN` ``.
+fn given_names(text: &str, redacted: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let needle = format!("=[{redacted}]");
+    for (at, _) in text.match_indices(&needle).take(16) {
+        let name: String = text[..at]
+            .chars()
+            .rev()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect();
+        names.push(name.chars().rev().collect());
+    }
+    if let Some((_, rest)) = text.split_once("environment variable `")
+        && let Some((name, _)) = rest.split_once('`')
+    {
+        names.push(name.to_owned());
+    }
+    names.retain(|name: &String| !name.is_empty() && name.len() <= 128);
+    names
+}
+
+/// A line of history and an instruction in one form: without the builder's words, flags and
+/// the width of blanks.
+fn comparable(text: &str) -> String {
+    let text = text.trim();
+    let text = text.strip_suffix("# buildkit").unwrap_or(text).trim();
+    let text = text
+        .strip_prefix("/bin/sh -c #(nop)")
+        .map_or(text, str::trim_start);
+    let (keyword, mut rest) = match text.strip_prefix("/bin/sh -c ") {
+        Some(rest) => ("RUN", rest),
+        None if text.starts_with('|') => ("RUN", text),
+        None => text.split_once(char::is_whitespace).unwrap_or((text, "")),
+    };
+    // `|2 A=b C=d /bin/sh -c make`
+    if rest.starts_with('|')
+        && let Some((_, command)) = rest.split_once("/bin/sh -c ")
+    {
+        rest = command;
+    }
+    let rest = rest.strip_prefix("/bin/sh -c ").unwrap_or(rest);
+    let words = rest.split_whitespace().filter(|word| {
+        !word.starts_with("--mount=")
+            && !word.starts_with("--network=")
+            && !word.starts_with("--security=")
+    });
+    let mut out = keyword.to_ascii_uppercase();
+    for word in words {
+        out.push(' ');
+        out.push_str(word);
+    }
+    out
+}
+
+/// Whether a shell text uses a variable.
+fn uses(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let before = &text[..at];
+        let after = text[at + name.len()..].chars().next();
+        (before.ends_with('$') || before.ends_with("${"))
+            && after.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_')
+    })
+}
+
+/// Whether a step may read a file of that name: it names it, or runs the program that does.
+fn needs(text: &str, name: &str) -> bool {
+    const READERS: &[(&str, &[&str])] = &[
+        (".npmrc", &["npm ", "yarn", "pnpm"]),
+        (".yarnrc.yml", &["yarn"]),
+        (".pypirc", &["twine", "pip "]),
+        (".netrc", &["curl", "git ", "pip ", "go mod", "wget"]),
+        (".git-credentials", &["git "]),
+        ("id_rsa", &["git ", "ssh"]),
+        ("id_ed25519", &["git ", "ssh"]),
+    ];
+    text.contains(name)
+        || READERS
+            .iter()
+            .filter(|(file, _)| *file == name)
+            .any(|(_, programs)| programs.iter().any(|program| text.contains(program)))
+}
+
+/// Whether a COPY takes the file at this path of the build context.
+fn copies(instruction: &Instruction, path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    instruction
+        .sources_and_target()
+        .is_some_and(|(sources, _)| {
+            sources.iter().any(|source| {
+                let source = source.trim_start_matches("./").trim_matches('/');
+                source.is_empty()
+                    || source == "."
+                    || path == source
+                    || path
+                        .strip_prefix(source)
+                        .is_some_and(|rest| rest.starts_with('/'))
+                    || seaworthy_secrets::allow::glob_matches(source, path)
+            })
+        })
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+/// A word for `id=`.
+fn id_of(text: &str) -> String {
+    let mut id = String::new();
+    for c in text.chars().take(40) {
+        if c.is_ascii_alphanumeric() {
+            id.push(c.to_ascii_lowercase());
+        } else if !id.is_empty() && !id.ends_with('_') {
+            id.push('_');
+        }
+    }
+    let id = id.trim_matches('_');
+    if id.is_empty() {
+        "secret".to_owned()
+    } else {
+        id.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn history_and_instruction_are_one_text() {
+        for (history, instruction) in [
+            ("RUN /bin/sh -c make   all # buildkit", "RUN make all"),
+            (
+                "RUN |1 A=b /bin/sh -c make all # buildkit",
+                "RUN --mount=type=cache,target=/x make all",
+            ),
+            ("|1 A=b /bin/sh -c make all", "RUN make all"),
+            ("/bin/sh -c #(nop) ENV A=b", "ENV A=b"),
+            ("COPY . /app # buildkit", "COPY . /app"),
+        ] {
+            assert_eq!(comparable(history), comparable(instruction), "{history}");
+        }
+    }
+
+    #[test]
+    fn names_and_uses_are_told_apart_from_longer_ones() {
+        let text = "RUN |1 NPM_TOKEN=[q8Zr... (20 characters)] /bin/sh -c make";
+        assert_eq!(given_names(text, "q8Zr... (20 characters)"), ["NPM_TOKEN"]);
+        assert!(uses("echo ${TOKEN} x", "TOKEN") && uses("a $TOKEN", "TOKEN"));
+        assert!(!uses("echo $TOKENS TOKEN", "TOKEN"));
+    }
+}
