@@ -24,8 +24,8 @@ const TAIL: usize = 4096;
 pub struct UpxInfo {
     /// Where the first marker stands.
     pub offset: u64,
-    /// UPX's format version (13 and 14 for every release since 2005); `None` where only the
-    /// marker at the end is left.
+    /// UPX's format version (13 in programs of 3.91 and 3.95 for ten processors); `None` where
+    /// only the marker at the end is left.
     pub version: Option<u8>,
     /// UPX's number for the kind of executable.
     pub format: Option<u8>,

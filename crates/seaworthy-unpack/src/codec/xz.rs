@@ -136,33 +136,47 @@ fn variable(cursor: &mut Cursor<'_>) -> Result<u64, Incomplete> {
     Err(Incomplete::Damaged("number in an xz header"))
 }
 
-/// CRC-64 of ECMA-182, reflected.
+/// CRC-64 of ECMA-182, reflected, eight bytes at a time: byte by byte it would be a sixth of
+/// the time that unpacking takes.
 fn crc64(bytes: &[u8]) -> u64 {
-    const TABLE: [u64; 256] = table();
-    !bytes.iter().fold(u64::MAX, |sum, &byte| {
+    static TABLES: [[u64; 256]; 8] = tables();
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut sum = u64::MAX;
+    for word in words {
+        let mixed = (sum ^ u64::from_le_bytes(*word)).to_le_bytes();
+        sum = 0;
+        for (table, byte) in TABLES.iter().rev().zip(mixed) {
+            sum ^= table[usize::from(byte)];
+        }
+    }
+    for byte in rest {
         let [low, ..] = sum.to_le_bytes();
-        TABLE[usize::from(low ^ byte)] ^ (sum >> 8)
-    })
+        sum = TABLES[0][usize::from(low ^ byte)] ^ (sum >> 8);
+    }
+    !sum
 }
 
-const fn table() -> [u64; 256] {
-    let mut table = [0; 256];
+const fn tables() -> [[u64; 256]; 8] {
+    let mut tables = [[0; 256]; 8];
     let mut at = 0;
     while at < 256 {
         let mut sum = at as u64;
         let mut bit = 0;
-        while bit < 8 {
+        while bit < 64 {
             sum = if sum & 1 == 1 {
                 (sum >> 1) ^ 0xc96c_5795_d787_0f42
             } else {
                 sum >> 1
             };
             bit += 1;
+            // Each further table is the one before, a zero byte on.
+            if bit % 8 == 0 {
+                tables[bit / 8 - 1][at] = sum;
+            }
         }
-        table[at] = sum;
         at += 1;
     }
-    table
+    tables
 }
 
 #[cfg(test)]
@@ -177,6 +191,21 @@ mod tests {
     #[test]
     fn crc64_has_its_known_value() {
         assert_eq!(crc64(b"123456789"), 0x995d_c9bb_df19_39fa);
+        assert_eq!(crc64(b"1234"), crc64_by_bits(b"1234"));
+        let text = prose(1001);
+        assert_eq!(crc64(&text), crc64_by_bits(&text));
+    }
+
+    fn crc64_by_bits(bytes: &[u8]) -> u64 {
+        let mut sum = u64::MAX;
+        for bit in bytes
+            .iter()
+            .flat_map(|byte| (0..8).map(move |bit| u64::from(byte >> bit & 1)))
+        {
+            let out = (sum ^ bit) & 1;
+            sum = (sum >> 1) ^ (0xc96c_5795_d787_0f42 * out);
+        }
+        !sum
     }
 
     #[test]

@@ -5,11 +5,14 @@
 //! newc, crc  070701/070702, then 13 numbers of 8 hex digits; name and data padded to 4
 //! odc        070707, then octal numbers of 6 and 11 digits; no padding
 //! binary     13 numbers of 16 bits, the first octal 070707; name and data padded to 2
+//! rpm        07070X, then 8 hex digits: the file's number in the package; padded to 4
 //! ```
 //!
 //! Behind the end marker an initramfs goes on: zeros, then the next archive, plain or
 //! compressed. Hard links have their data at the last of their names in newc: the others
 //! are empty. Checksums of the crc format are compared.
+
+use std::borrow::Cow;
 
 use crate::bytes::{Cursor, size};
 use crate::format::Format;
@@ -32,11 +35,25 @@ struct Header {
 
 /// Walks the members of all archives in a file.
 pub(crate) fn read(walk: &mut Walk<'_>, bytes: &[u8]) -> Step {
-    read_as(walk, bytes, Format::Cpio)
+    read_as(walk, bytes, Format::Cpio, &|_| None)
+}
+
+/// A member whose header is only a number: the package's own header has the rest.
+pub(crate) struct Numbered {
+    pub name: Vec<u8>,
+    pub mode: u32,
+    /// Bytes in the archive.
+    pub length: u64,
 }
 
 /// [`read`] where the archive is a package's payload, whose format the members get.
-pub(crate) fn read_as(walk: &mut Walk<'_>, bytes: &[u8], container: Format) -> Step {
+/// `numbered` knows the package's files.
+pub(crate) fn read_as(
+    walk: &mut Walk<'_>,
+    bytes: &[u8],
+    container: Format,
+    numbered: &dyn Fn(u32) -> Option<Numbered>,
+) -> Step {
     let mut cursor = Cursor::new(bytes);
     // Offsets count from the beginning of each archive.
     let mut base = 0_usize;
@@ -45,15 +62,31 @@ pub(crate) fn read_as(walk: &mut Walk<'_>, bytes: &[u8], container: Format) -> S
         if cursor.rest().is_empty() {
             return Err(Incomplete::Damaged("archive ends without its end marker").into());
         }
-        let header = header(&mut cursor)?;
-        if header.name_length > MAX_NAME {
-            return Err(Incomplete::Damaged("name of a member").into());
-        }
-        let name = cursor.take_u64(header.name_length)?;
-        let name = name.split(|&b| b == 0).next().unwrap_or_default();
+        let (header, name) = if cursor.rest().starts_with(b"07070X") {
+            cursor.skip(6)?;
+            let number = u32::try_from(digits(cursor.take(8)?, 16)?).ok();
+            let known = number.and_then(numbered);
+            let known = known.ok_or(Incomplete::Damaged("file that the package does not list"))?;
+            let header = Header {
+                mode: known.mode,
+                name_length: 0,
+                length: known.length,
+                sum: None,
+                padding: 4,
+            };
+            (header, Cow::Owned(known.name))
+        } else {
+            let header = header(&mut cursor)?;
+            if header.name_length > MAX_NAME {
+                return Err(Incomplete::Damaged("name of a member").into());
+            }
+            let name = cursor.take_u64(header.name_length)?;
+            let name = name.split(|&b| b == 0).next().unwrap_or_default();
+            (header, Cow::Borrowed(name))
+        };
         align(&mut cursor, base, header.padding);
         let length = size(header.length)?;
-        if name == b"TRAILER!!!" && length == 0 {
+        if *name == *b"TRAILER!!!" && length == 0 {
             match behind(cursor.rest()) {
                 None => return Ok(()),
                 Some((Format::Cpio, zeros)) => {
@@ -76,7 +109,7 @@ pub(crate) fn read_as(walk: &mut Walk<'_>, bytes: &[u8], container: Format) -> S
         let body = whole.unwrap_or_else(|| cursor.rest());
         // Regular files only; old writers leave the type out.
         if matches!(header.mode & 0o170_000, 0 | 0o100_000) {
-            let name = clean(name);
+            let name = clean(&name);
             let sum = || {
                 body.iter()
                     .fold(0_u32, |sum, &b| sum.wrapping_add(u32::from(b)))
@@ -127,9 +160,6 @@ fn header(cursor: &mut Cursor<'_>) -> Result<Header, Incomplete> {
     match cursor.rest() {
         [b'0', b'7', b'0', b'7', b'0', b'1' | b'2', ..] => new_ascii(cursor),
         [b'0', b'7', b'0', b'7', b'0', b'7', ..] => octal_ascii(cursor),
-        [b'0', b'7', b'0', b'7', b'0', b'X', ..] => {
-            Err(Incomplete::unsupported("rpm's cpio for files over 4 GiB"))
-        }
         [0xc7, 0x71, ..] => binary(cursor, u16::from_le_bytes),
         [0x71, 0xc7, ..] => binary(cursor, u16::from_be_bytes),
         _ => Err(Incomplete::Damaged("not a cpio header")),

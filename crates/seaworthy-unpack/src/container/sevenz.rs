@@ -306,7 +306,19 @@ fn decode<'a>(
     let mut inputs = inputs.into_iter();
     let input = inputs.next().ok_or(BROKEN)?;
     let filter = match *coder.method {
-        [0] => return Ok((input, Ok(()))),
+        [0] => {
+            // Nothing is unpacked, but folders may share what they copy: it counts.
+            let bound = walk.block_output(input.len())?;
+            let fits = bound.room();
+            walk.spend(input.len().min(fits));
+            return Ok(match input {
+                Cow::Borrowed(bytes) if fits < bytes.len() => {
+                    let cut = bytes.get(..fits).unwrap_or_default();
+                    (Cow::Borrowed(cut), Err(bound.full()))
+                }
+                whole => (whole, Ok(())),
+            });
+        }
         [0x06, 0xf1, 0x07, 0x01] => return Ok((Cow::Borrowed(&[]), Err(Incomplete::Encrypted))),
         [number @ 3..=11] => Some(number),
         [3, 3, 1, 3] => Some(4),
