@@ -97,13 +97,27 @@ impl FileType {
         if !is_text(bytes) {
             return FileType::Other;
         }
-        const MAIL: [&[u8]; 6] = [
+        // By which heads the reference tells a mail; `MIME-Version` is not one of them.
+        const MAIL: [&[u8]; 19] = [
             b"From ",
+            b">From ",
+            b"From: ",
+            b"To: ",
+            b"Subject: ",
+            b"Date: ",
             b"Received: ",
             b"Return-Path: ",
+            b"Return-path: ",
             b"Delivered-To: ",
+            b"Envelope-to: ",
             b"Message-ID: ",
-            b"MIME-Version: ",
+            b"Message-Id: ",
+            b"X-Apparently-To: ",
+            b"X-Envelope-From: ",
+            b"X-Original-To: ",
+            b"X-Real-To: ",
+            b"X-Sieve: ",
+            b"X-UIDL: ",
         ];
         if MAIL.iter().any(|magic| starts(magic)) {
             return FileType::Mail;

@@ -13,6 +13,7 @@ pub mod cvd;
 mod der;
 pub mod file_type;
 mod hash_store;
+pub mod html;
 mod matching;
 pub mod program;
 pub mod rsa;
