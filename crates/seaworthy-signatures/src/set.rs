@@ -62,6 +62,10 @@ pub struct Context<'c> {
     pub member: Option<Member<'c>>,
     /// Digests that were made on the way.
     pub digests: Digests,
+    /// Whether to look only where the reference scanner looks: it sees web pages normalised,
+    /// not as they are and not as text, and so no web shell that has some markup around its
+    /// code. Off unless answers are to be compared.
+    pub as_reference: bool,
 }
 
 /// A member of an archive as the archive describes it, for signatures of container metadata.
@@ -281,7 +285,9 @@ impl SignatureSet {
             }
         }
         let (raw, text) = targets(file_type);
-        self.scan_view(&view, raw, &chain, false, &mut found);
+        if !(context.as_reference && file_type == FileType::Html) {
+            self.scan_view(&view, raw, &chain, false, &mut found);
+        }
         let mut limited = view.is_limited();
         if let Some(target) = text {
             let views = if file_type == FileType::Html {
@@ -301,6 +307,14 @@ impl SignatureSet {
                     };
                 }
                 let view = View::new(normalised, None);
+                self.scan_view(&view, target, &chain, true, &mut found);
+                limited |= view.is_limited();
+            }
+            // A script with some markup is a page to the reference; here it stays text as well.
+            if file_type == FileType::Html && !context.as_reference {
+                let normalised = normalise_text(bytes);
+                let view = View::new(&normalised, None);
+                let target = FileType::Text.target();
                 self.scan_view(&view, target, &chain, true, &mut found);
                 limited |= view.is_limited();
             }

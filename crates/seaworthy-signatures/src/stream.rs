@@ -10,7 +10,8 @@
 //! What windows can't do, and what then makes the scan `limited`: patterns that reach further
 //! than the overlap are missed; offsets from sections of a program whose table stands behind
 //! the first window; hashes of sections. A tag of a web page that lies across two windows is
-//! cut. Memory is two windows, whatever the file.
+//! cut, and a page this large is not looked at as text too. Memory is two windows, whatever
+//! the file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
