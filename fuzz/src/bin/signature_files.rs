@@ -19,7 +19,9 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = Certificate::from_pem(text);
         let _ = verify_sign(b"file", text, &[]);
     }
-    for name in ["a.hdb", "a.mdb", "a.fp", "a.ndb", "a.ldb", "a.cdb", "a.ign2"] {
+    for name in [
+        "a.hdb", "a.mdb", "a.fp", "a.ndb", "a.ldb", "a.cdb", "a.ign2",
+    ] {
         let _ = SignatureSet::build_from([(name, bytes)]);
     }
 });

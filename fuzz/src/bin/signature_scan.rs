@@ -7,7 +7,10 @@ use seaworthy_signatures::{Context, SignatureSet};
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = seaworthy_signatures::html::normalise(bytes);
-    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(bytes.len());
     let (line, file) = bytes.split_at(end);
     for name in ["a.ndb", "a.ldb"] {
         if let Ok((set, _)) = SignatureSet::build_from([(name, line)]) {
