@@ -97,34 +97,50 @@ impl FileType {
         if !is_text(bytes) {
             return FileType::Other;
         }
-        const MAIL: [&[u8]; 6] = [
+        // By which heads the reference tells a mail; `MIME-Version` is not one of them.
+        const MAIL: [&[u8]; 19] = [
             b"From ",
+            b">From ",
+            b"From: ",
+            b"To: ",
+            b"Subject: ",
+            b"Date: ",
             b"Received: ",
             b"Return-Path: ",
+            b"Return-path: ",
             b"Delivered-To: ",
+            b"Envelope-to: ",
             b"Message-ID: ",
-            b"MIME-Version: ",
+            b"Message-Id: ",
+            b"X-Apparently-To: ",
+            b"X-Envelope-From: ",
+            b"X-Original-To: ",
+            b"X-Real-To: ",
+            b"X-Sieve: ",
+            b"X-UIDL: ",
         ];
         if MAIL.iter().any(|magic| starts(magic)) {
             return FileType::Mail;
         }
-        let lower = head.to_ascii_lowercase();
-        const HTML: [&[u8]; 6] = [
-            b"<!doctype html",
-            b"<html",
-            b"<head>",
-            b"<body",
-            b"<script",
-            b"<iframe",
-        ];
-        if HTML
-            .iter()
-            .any(|tag| memchr::memmem::find(&lower, tag).is_some())
-        {
+        if is_page(bytes) {
             return FileType::Html;
         }
         FileType::Text
     }
+}
+
+/// Whether text has a tag anywhere by which the reference tells a web page.
+fn is_page(bytes: &[u8]) -> bool {
+    const TAGS: [&[u8]; 8] = [
+        b"html>", b"head>", b"script", b"iframe", b"object", b"table", b"img", b"a href",
+    ];
+    memchr::memchr_iter(b'<', bytes).any(|at| {
+        let rest = bytes.get(at + 1..).unwrap_or_default();
+        TAGS.iter().any(|tag| {
+            rest.get(..tag.len())
+                .is_some_and(|there| there.eq_ignore_ascii_case(tag))
+        })
+    })
 }
 
 /// Whether the first kilobytes hold no control bytes but those of text.

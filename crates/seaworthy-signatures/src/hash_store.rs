@@ -179,17 +179,16 @@ impl<'b> HashTable<'b> {
             })
     }
 
-    /// The number of the name of a digest with this size.
-    pub fn find(&self, digest: &[u8], size: u64) -> Option<u32> {
+    /// The numbers of the names of a digest: with this size, and with any.
+    pub fn find_both(&self, digest: &[u8], size: u64) -> [Option<u32>; 2] {
         let size = u32::try_from(size).ok();
         let exact = size.and_then(|size| self.find_key(key(digest, Some(size)), digest));
-        exact.or_else(|| {
-            if self.any_size {
-                self.find_key(key(digest, None), digest)
-            } else {
-                None
-            }
-        })
+        let any = if self.any_size {
+            self.find_key(key(digest, None), digest)
+        } else {
+            None
+        };
+        [exact, any]
     }
 
     fn find_key(&self, key: u64, digest: &[u8]) -> Option<u32> {
@@ -355,6 +354,10 @@ mod tests {
         }
     }
 
+    fn find(table: &HashTable<'_>, digest: &[u8], size: u64) -> Option<u32> {
+        table.find_both(digest, size).into_iter().flatten().next()
+    }
+
     #[test]
     fn small_and_indexed_tables_find_the_same() {
         for count in [300u32, 70_000] {
@@ -369,13 +372,13 @@ mod tests {
             assert_eq!(table.len(), count as usize);
             for one in all.iter().step_by(37) {
                 let size = u64::from(one.size.unwrap_or(99));
-                let name = table.find(&one.digest, size).unwrap();
+                let name = find(&table, &one.digest, size).unwrap();
                 assert_eq!(
                     unpack_name(&packed, name).as_deref(),
                     Some(one.name.as_str())
                 );
                 if one.size.is_some() {
-                    assert_eq!(table.find(&one.digest, size + 1), None);
+                    assert_eq!(find(&table, &one.digest, size + 1), None);
                 }
             }
             assert!(table.wants_size(1 << 40));
@@ -390,10 +393,10 @@ mod tests {
         other.name = "Other".to_owned();
         let bytes = build(&[&one, &other], &["Name-1", "Other"], true);
         let table = HashTable::read(&bytes).unwrap();
-        assert_eq!((table.len(), table.find(&one.digest, 10)), (2, Some(0)));
-        assert_eq!(table.find(&other.digest, 10), Some(1));
+        assert_eq!((table.len(), find(&table, &one.digest, 10)), (2, Some(0)));
+        assert_eq!(find(&table, &other.digest, 10), Some(1));
         *one.digest.last_mut().unwrap() ^= 2;
-        assert_eq!(table.find(&one.digest, 10), None);
+        assert_eq!(find(&table, &one.digest, 10), None);
     }
 
     #[test]

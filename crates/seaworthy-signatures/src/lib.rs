@@ -20,6 +20,7 @@ pub mod file_type;
 pub mod findings;
 mod hash_store;
 pub mod heuristics;
+pub mod html;
 pub mod install;
 pub mod manifest;
 mod matching;

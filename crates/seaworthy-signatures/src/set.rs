@@ -15,6 +15,7 @@ use crate::clamav::ldb::Sub;
 use crate::compiled::{OpenError, Sections};
 use crate::file_type::{FileType, MAX_NORMALISED, normalise_text};
 use crate::hash_store::{HashTable, table_number, unpack_name};
+use crate::html;
 use crate::matching::body::View;
 use crate::matching::evaluate::{self, Record};
 use crate::matching::prefilter::{Anchor, Prefilter};
@@ -61,6 +62,10 @@ pub struct Context<'c> {
     pub member: Option<Member<'c>>,
     /// Digests that were made on the way.
     pub digests: Digests,
+    /// Whether to look only where the reference scanner looks: it sees web pages normalised,
+    /// not as they are and not as text, and so no web shell that has some markup around its
+    /// code. Off unless answers are to be compared.
+    pub as_reference: bool,
 }
 
 /// A member of an archive as the archive describes it, for signatures of container metadata.
@@ -160,11 +165,11 @@ pub(crate) fn describe(record: &Record, offset: usize, normalised: bool) -> Dete
 }
 
 /// The targets whose signatures look at a file as it is, and at its normalised text. Text has
-/// its signatures in the normalised view; those for any file look at both.
+/// its signatures in the normalised view, a web page too; those for any file look at both.
 pub(crate) fn targets(file_type: FileType) -> (u8, Option<u8>) {
     match file_type {
         FileType::Text => (0, Some(FileType::Text.target())),
-        FileType::Html => (file_type.target(), Some(file_type.target())),
+        FileType::Html => (0, Some(file_type.target())),
         _ => (file_type.target(), None),
     }
 }
@@ -264,9 +269,14 @@ impl SignatureSet {
                 limited: false,
             };
         }
+        if bytes.is_empty() {
+            // Nothing is not malicious, whatever a signature says of absence.
+            return Scan::default();
+        }
         let mut found = BTreeSet::new();
-        if let Some(name) = self.find_digest(Usage::File, bytes, &mut digests) {
-            found.insert((DetectionKind::FileHash, name, 0, false));
+        self.make_digests(Usage::File, bytes, &mut digests);
+        for name in self.find_all(Usage::File, &digests, bytes.len() as u64) {
+            found.insert((DetectionKind::FileHash, self.name(name), 0, false));
         }
         let file_type = context.file_type.unwrap_or_else(|| FileType::detect(bytes));
         let program = Program::read(bytes);
@@ -281,13 +291,40 @@ impl SignatureSet {
             }
         }
         let (raw, text) = targets(file_type);
-        self.scan_view(&view, raw, &chain, false, &mut found);
+        if !(context.as_reference && file_type == FileType::Html) {
+            self.scan_view(&view, raw, &chain, false, &mut found);
+        }
         let mut limited = view.is_limited();
         if let Some(target) = text {
-            let normalised = normalise_text(bytes);
-            let view = View::new(&normalised, None);
-            self.scan_view(&view, target, &chain, true, &mut found);
-            limited |= view.is_limited() || bytes.len() > MAX_NORMALISED;
+            let views = if file_type == FileType::Html {
+                let page = html::normalise(bytes);
+                vec![page.page, page.words]
+            } else {
+                vec![normalise_text(bytes)]
+            };
+            for normalised in &views {
+                // The reference's allow lists may name the normalised form too.
+                if let Some(name) =
+                    self.find_digest(Usage::Allowed, normalised, &mut Digests::default())
+                {
+                    return Scan {
+                        allowed: Some(name),
+                        ..Scan::default()
+                    };
+                }
+                let view = View::new(normalised, None);
+                self.scan_view(&view, target, &chain, true, &mut found);
+                limited |= view.is_limited();
+            }
+            // A script with some markup is a page to the reference; here it stays text as well.
+            if file_type == FileType::Html && !context.as_reference {
+                let normalised = normalise_text(bytes);
+                let view = View::new(&normalised, None);
+                let target = FileType::Text.target();
+                self.scan_view(&view, target, &chain, true, &mut found);
+                limited |= view.is_limited();
+            }
+            limited |= bytes.len() > MAX_NORMALISED;
         }
         let mut detections: Vec<Detection> = Vec::new();
         for (kind, name, offset, normalised) in found {
@@ -395,9 +432,11 @@ impl SignatureSet {
                 break;
             };
             budget = left;
-            if let Some(name) = self.find_digest(Usage::Section, section, &mut Digests::default()) {
+            let mut digests = Digests::default();
+            self.make_digests(Usage::Section, section, &mut digests);
+            for name in self.find_all(Usage::Section, &digests, *size) {
                 let at = usize::try_from(*start).unwrap_or(0);
-                found.insert((DetectionKind::SectionHash, name, at, false));
+                found.insert((DetectionKind::SectionHash, self.name(name), at, false));
             }
         }
     }
@@ -407,8 +446,8 @@ impl SignatureSet {
         HashTable::read(self.sections.section(number))
     }
 
-    /// Looks bytes up by their digests, making only those that can be found.
-    fn find_digest(&self, usage: Usage, bytes: &[u8], digests: &mut Digests) -> Option<String> {
+    /// Makes the digests of bytes that can be found.
+    fn make_digests(&self, usage: Usage, bytes: &[u8], digests: &mut Digests) {
         let size = bytes.len() as u64;
         let wants = |algorithm| {
             self.hash_table(usage, algorithm)
@@ -427,23 +466,44 @@ impl SignatureSet {
                 .sha256
                 .get_or_insert_with(|| Sha256::digest(bytes).into());
         }
-        let name = self.find_known(usage, digests, size)?;
+    }
+
+    /// Looks bytes up by their digests.
+    fn find_digest(&self, usage: Usage, bytes: &[u8], digests: &mut Digests) -> Option<String> {
+        self.make_digests(usage, bytes, digests);
+        let name = self.find_known(usage, digests, bytes.len() as u64)?;
         Some(self.name(name))
     }
 
-    /// The number of the name for digests that are known.
+    /// The number of the first name for digests that are known.
     pub(crate) fn find_known(&self, usage: Usage, digests: &Digests, size: u64) -> Option<u32> {
+        self.find_all(usage, digests, size).next()
+    }
+
+    /// The numbers of all names for digests that are known: with this size, and with any.
+    pub(crate) fn find_all(
+        &self,
+        usage: Usage,
+        digests: &Digests,
+        size: u64,
+    ) -> impl Iterator<Item = u32> {
         let find = |algorithm, digest: Option<&[u8]>| {
-            self.hash_table(usage, algorithm)?.find(digest?, size)
+            let table = digest.and_then(|_| self.hash_table(usage, algorithm));
+            table
+                .zip(digest)
+                .map_or([None; 2], |(table, digest)| table.find_both(digest, size))
         };
-        find(Algorithm::Md5, digests.md5.as_ref().map(|d| d.as_slice()))
-            .or_else(|| find(Algorithm::Sha1, digests.sha1.as_ref().map(|d| d.as_slice())))
-            .or_else(|| {
-                find(
-                    Algorithm::Sha256,
-                    digests.sha256.as_ref().map(|d| d.as_slice()),
-                )
-            })
+        [
+            find(Algorithm::Md5, digests.md5.as_ref().map(|d| d.as_slice())),
+            find(Algorithm::Sha1, digests.sha1.as_ref().map(|d| d.as_slice())),
+            find(
+                Algorithm::Sha256,
+                digests.sha256.as_ref().map(|d| d.as_slice()),
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .flatten()
     }
 
     pub(crate) fn name(&self, number: u32) -> String {

@@ -9,7 +9,9 @@
 //!
 //! What windows can't do, and what then makes the scan `limited`: patterns that reach further
 //! than the overlap are missed; offsets from sections of a program whose table stands behind
-//! the first window; hashes of sections. Memory is two windows, whatever the file.
+//! the first window; hashes of sections. A tag of a web page that lies across two windows is
+//! cut, and a page this large is not looked at as text too. Memory is two windows, whatever
+//! the file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use crate::clamav::hash::Algorithm;
 use crate::clamav::ldb::Sub;
 use crate::clamav::offset::Base;
 use crate::file_type::{FileType, normalise_text};
+use crate::html;
 use crate::matching::body::View;
 use crate::matching::evaluate::{self, Record, Tally};
 use crate::program::Program;
@@ -173,7 +176,7 @@ impl FileScan<'_> {
             };
         }
         let mut detections: Vec<Detection> = Vec::new();
-        if let Some(name) = self.set.find_known(Usage::File, &digests, size) {
+        for name in self.set.find_all(Usage::File, &digests, size) {
             detections.push(Detection {
                 name: self.set.name(name),
                 kind: DetectionKind::FileHash,
@@ -238,9 +241,13 @@ impl FileScan<'_> {
         let view = View::window(&buffer, own.len(), self.base, self.size, program.as_ref());
         self.look_at(&view, raw, false);
         if let Some(target) = text {
-            let mut normal = normalise_text(own);
+            let normal_form = |bytes: &[u8]| match self.file_type {
+                Some(FileType::Html) => html::normalise(bytes).page,
+                _ => normalise_text(bytes),
+            };
+            let mut normal = normal_form(own);
             let length = normal.len();
-            normal.extend(normalise_text(next));
+            normal.extend(normal_form(next));
             let view = View::window(&normal, length, self.text_base, None, None);
             self.look_at(&view, target, true);
             self.text_base += length as u64;

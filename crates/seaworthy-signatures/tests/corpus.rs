@@ -470,3 +470,167 @@ fn where_a_certificate_is_trusted_a_detached_signature_must_fit() {
     assert_eq!(problems.len(), 1);
     assert!(problems[0].path.ends_with("test-6.cvd"), "{problems:?}");
 }
+
+/// Why a row of the reference's own cases is not run here, by the start of its name.
+const NOT_RUN: &[(&str, &str)] = &[
+    (
+        "_basic_test.py",
+        "scans carriers that are unpacked by the caller",
+    ),
+    (
+        "allmatch_test.py::setUpClass",
+        "the signatures of the next row",
+    ),
+    (
+        "allmatch_test.py::test_regression_imphash",
+        "import tables are not read",
+    ),
+    (
+        "allmatch_test.py::test_regression_cbc",
+        "bytecode is not run",
+    ),
+    ("allmatch_test.py::test_txt_plus", "unpacks"),
+    ("allmatch_test.py::test_exe_", "unpacks"),
+    ("allmatch_test.py::test_zip_", "unpacks"),
+    ("alz_test.py", "unpacks"),
+    (
+        "assorted_test.py::test_weak_indicator_icon",
+        "icons are not compared",
+    ),
+    (
+        "assorted_test.py::test_pe_cert_trust",
+        "Authenticode trust lists are not read",
+    ),
+    ("assorted_test.py::test_iso", "unpacks"),
+    ("assorted_test.py::test_split_zip", "unpacks"),
+    (
+        "assorted_test.py::test_cvdload",
+        "a mode of the reference's command",
+    ),
+    ("bytecode_test.py", "bytecode is not run"),
+    (
+        "container_sigs_test.py::test_clamscan_container_cache",
+        "the first container row with a cache",
+    ),
+    (
+        "container_sigs_test.py::test_intermediates_cache",
+        "the second container row with a cache",
+    ),
+    ("embedded_files_test.py", "finds files inside of others"),
+    ("fuzzy_img_hash_test.py", "image hashes are not computed"),
+    (
+        "hash_and_file_type_test.py",
+        "options of the reference's command",
+    ),
+    ("heuristics_test.py", "the reference's own heuristics"),
+    ("html_", "pictures inside of pages"),
+    ("htmlnorm", "pictures inside of pages"),
+    ("image_extraction_test.py", "pictures inside of documents"),
+    ("lzh_lha_archive_test.py", "unpacks"),
+    (
+        "match_offsets_test.py",
+        "Windows version resources, and YARA",
+    ),
+    ("ole2_encryption_test.py", "the reference's own heuristics"),
+    ("onenote", "unpacks"),
+    ("pdf_", "metadata of documents"),
+    ("phishing_test.py", "the reference's own heuristics"),
+    ("regex_test.py::test_yara", "YARA is another engine's"),
+    ("save_", "metadata of documents"),
+    ("zstd_test.py", "unpacks"),
+];
+
+/// The reference's own cases with their signatures in the test.
+#[test]
+fn every_case_of_the_reference_holds_or_is_named_with_its_reason() {
+    let path = malware().join("clamav-inline-signature-cases.jsonl.gz");
+    let Ok(file) = std::fs::File::open(&path) else {
+        println!("skipped: no corpus at {}", path.display());
+        return;
+    };
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut text).unwrap();
+    let (mut run, mut named, mut unknown) = (0, 0, Vec::new());
+    for line in text.lines() {
+        let case: serde_json::Value = serde_json::from_str(line).unwrap();
+        let name = case["test"].as_str().unwrap();
+        let written: Vec<(Option<&str>, &str)> = case["files_written"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|file| {
+                (
+                    file["name"].as_str(),
+                    file["content"].as_str().unwrap_or_default(),
+                )
+            })
+            .collect();
+        let content = |wanted: Option<&str>| {
+            let file = written.iter().find(|(name, _)| *name == wanted);
+            file.unwrap().1.as_bytes()
+        };
+        if let Some((_, reason)) = NOT_RUN.iter().find(|(start, _)| name.starts_with(start)) {
+            println!("not run: {name}: {reason}");
+            named += 1;
+            continue;
+        }
+        match name {
+            // The test above, with the file these signatures are for.
+            "allmatch_test.py::test_many_sigs" => {}
+            "container_sigs_test.py::test_container"
+            | "container_sigs_test.py::test_intermediates" => {
+                let (set, _) =
+                    SignatureSet::build_from([("a.ldb", written[0].1.as_bytes())]).unwrap();
+                let context = Context {
+                    chain: &["CL_TYPE_7Z", "CL_TYPE_ZIP"],
+                    ..Context::default()
+                };
+                let found = set.scan(b"v1rusv1rus", &context).detections;
+                let found: Vec<&str> = found.iter().map(|d| d.name.as_str()).collect();
+                assert!(
+                    found.len() == 1 && found[0].ends_with("_good"),
+                    "{name}: {found:?}"
+                );
+            }
+            "fp_check_test.py::setUpClass" => {
+                let shell = content(None);
+                let signature = ("a.ndb", content(Some("normalized_match_sig")));
+                let scan = |files: &[(&str, &[u8])]| {
+                    let (set, _) = SignatureSet::build_from(files.iter().copied()).unwrap();
+                    set.scan(shell, &Context::default())
+                };
+                assert_eq!(scan(&[signature]).detections.len(), 1);
+                for (allowed, _) in written
+                    .iter()
+                    .filter(|(name, _)| name.is_some_and(|name| name.contains("_fp")))
+                {
+                    let scan = scan(&[signature, ("a.sfp", content(*allowed))]);
+                    assert!(scan.allowed.is_some(), "{allowed:?}: {scan:?}");
+                }
+            }
+            _ if name.starts_with("regex_test.py") => {
+                let sample = case["inputs"][0].as_str();
+                let sample =
+                    if sample.is_some_and(|sample| written.iter().any(|w| w.0 == Some(sample))) {
+                        content(sample)
+                    } else {
+                        written[0].1.as_bytes()
+                    };
+                for (_, signature) in written.iter().filter(|(_, text)| text.contains(";Engine:")) {
+                    let (set, report) =
+                        SignatureSet::build_from([("a.ldb", signature.as_bytes())]).unwrap();
+                    assert_eq!(report.inactive.len(), 0, "{name}");
+                    let found = set.scan(sample, &Context::default()).detections;
+                    // What the rows' own names and words have them answer.
+                    let silent = ["_no_match;", "_pcre_case;", "/bloh/", "/hella "];
+                    let wanted = !silent.iter().any(|part| signature.contains(part));
+                    assert_eq!(!found.is_empty(), wanted, "{name}: {signature}");
+                }
+            }
+            _ => unknown.push(name.to_owned()),
+        }
+        run += 1;
+    }
+    println!("{run} run, {named} named");
+    assert_eq!(unknown, Vec::<String>::new());
+}

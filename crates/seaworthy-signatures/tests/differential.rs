@@ -4,8 +4,7 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test stops at what it does not expect and tells what it skips"
+    reason = "a test stops at what it does not expect"
 )]
 
 use std::collections::BTreeSet;
@@ -14,7 +13,18 @@ use std::process::Command;
 use seaworthy_signatures::{Context, SignatureSet};
 
 /// File, signature, whether `clamscan` is the one that finds it, why.
-const KNOWN: &[(&str, &str, bool, &str)] = &[];
+const KNOWN: &[(&str, &str, bool, &str)] = &[
+    (
+        "number.bin",
+        "CompareHex",
+        false,
+        "a number written `0x1f` is read whole here; the reference does not take the prefix",
+    ),
+    ("page.html", "Html.NoTags", false, ADDRESSES),
+    ("page.html", "HtmlAny.NoTags", false, ADDRESSES),
+];
+const ADDRESSES: &str =
+    "the reference puts the addresses of links between the words of a page, we leave them out";
 
 fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
@@ -188,20 +198,24 @@ fn signatures(files: &[(String, Vec<u8>)]) -> Vec<(&'static str, String)> {
     }
     ndb.push(format!("Js.Joined:7:*:{}", hex("vara=\"bc\"")));
     ndb.push(format!("Js.Plain:7:*:{}", hex("eval( unescape('%41') );")));
-    let (a, b, c, d) = (hex("aaaa"), hex("bbbb"), hex("cccc"), hex("dddd"));
-    let logic =
-        |name: &str, logic: &str| format!("{name};Engine:51-255,Target:0;{logic};{a};{b};{c};{d}");
+    let a = hex("aaaa");
+    // As many sub-signatures as the expression has: the reference refuses others.
+    let logic = |name: &str, logic: &str, count: usize| {
+        let subs = ["aaaa", "bbbb", "cccc", "dddd"].map(hex);
+        let subs = subs[..count].join(";");
+        format!("{name};Engine:51-255,Target:0;{logic};{subs}")
+    };
     let ldb = [
-        logic("And", "0&1"),
-        logic("Or", "3|1"),
-        logic("Absent", "0&3=0"),
-        logic("Thrice", "0=3"),
-        logic("More", "0>2"),
-        logic("Fewer", "0<3"),
-        logic("Block", "(0|1|2)>3,3"),
-        logic("BlockFew", "(0|1|2|3)>2,4"),
-        logic("Mixed", "3&0|1"),
-        logic("MixedBlock", "(3&0|1)"),
+        logic("And", "0&1", 2),
+        logic("Or", "3|1", 4),
+        logic("Absent", "0&3=0", 4),
+        logic("Twice", "0=2", 1),
+        logic("More", "0>1", 1),
+        logic("Fewer", "0<2", 1),
+        logic("Block", "(0|1|2)>3,3", 3),
+        logic("BlockFew", "(0|1|2)>2,4", 3),
+        logic("Mixed", "3&0|1", 4),
+        logic("MixedBlock", "(3&0|1)", 4),
         format!("NoCase;Engine:51-255,Target:0;0>2;{}::i", hex("alpha")),
         format!("Wide;Engine:51-255,Target:0;0;{}::w", hex("Wide Text")),
         format!(
@@ -264,7 +278,7 @@ fn signatures(files: &[(String, Vec<u8>)]) -> Vec<(&'static str, String)> {
             hex("HEX:")
         ),
         format!(
-            "Program;Engine:51-255,Target:6,NumberOfSections:1;0;{}",
+            "Program;Engine:51-255,Target:6,NumberOfSections:1-1;0;{}",
             hex("entry-at")
         ),
         format!(
@@ -317,7 +331,11 @@ fn the_reference_scanner_says_the_same() {
     );
     let mut ours = BTreeSet::new();
     for (name, bytes) in &files {
-        for detection in set.scan(bytes, &Context::default()).detections {
+        let context = Context {
+            as_reference: true,
+            ..Context::default()
+        };
+        for detection in set.scan(bytes, &context).detections {
             ours.insert((name.clone(), detection.name));
         }
     }
