@@ -641,6 +641,19 @@ mod tests {
         assert_ne!(one, revision("rule a { condition: true }", small));
     }
 
+    /// Fails when the engine is repaired: the note in the module's header goes then.
+    #[test]
+    fn the_known_fault_of_the_engine_is_as_described() {
+        let found = |expression: &str| {
+            let rule = format!("rule a {{ strings: $a = /{expression}/ condition: $a }}");
+            let (rules, _) = load(&[("a.yar", &rule)]);
+            names(&rules, b"abcdefghq").len()
+        };
+        assert_eq!(found("(abcd *efgh|ijklmnop) *q"), 0);
+        assert_eq!(found("(abcd *efgh|ijklmnop)q"), 1);
+        assert_eq!(found("abcd *efgh *q"), 1);
+    }
+
     #[test]
     fn bounds_on_size_and_time_are_told() {
         let rule =
