@@ -136,7 +136,7 @@ fn a_folder_is_built_shown_and_tried() {
         lines[1..],
         [
             "  Test.Needle  signatures: body signature at byte 16",
-            "  Test.Both  signatures: logical signature, first at byte 0",
+            "  Test.Both  signatures: logical signature at byte 0",
         ]
     );
     assert!(
