@@ -284,7 +284,7 @@ impl Fetcher {
                     Ok(fetched) => return Ok(fetched),
                     Err(Failure::Passing(error, asked)) => {
                         pause = asked.max(pause);
-                        passing = Some(error);
+                        passing.get_or_insert(error);
                     }
                     // A full disk is full for every mirror.
                     Err(Failure::Lasting(error @ FetchError::Disk { .. })) => return Err(error),

@@ -262,8 +262,15 @@ impl Manifest {
         u64::from_str_radix(&self.revision, 16).ok()
     }
 
-    /// When the newest container was made: how old the knowledge is. Loose files don't say.
+    /// When the newest container was made: how old the knowledge is. Loose files don't say, so
+    /// `None` where most signatures are from such.
     pub fn newest(&self) -> Option<Timestamp> {
+        let dated = self.sources.iter();
+        let dated = dated.filter(|source| source.published_at.is_some());
+        let dated: u64 = dated.map(|source| source.parsed).sum();
+        if dated.saturating_mul(2) < self.parsed {
+            return None;
+        }
         self.sources
             .iter()
             .filter_map(|source| source.published_at)

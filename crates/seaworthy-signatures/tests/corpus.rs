@@ -441,6 +441,11 @@ fn where_a_certificate_is_trusted_a_detached_signature_must_fit() {
     server.put("/test.cvd", file("test-4.cvd"), "4");
     update(&place, &options, &mut |_| {}).unwrap();
     assert_eq!(trust(), Trust::Signed);
+    // It gets one later. What was compiled stays, what is said about it is new.
+    server.put("/test-4.cvd.sign", file("test-4.cvd.sign"), "4");
+    let report = update(&place, &options, &mut |_| {}).unwrap();
+    assert!(report.changed);
+    assert_eq!(trust(), Trust::Certified);
     server.put("/test.cvd", file("test-5.cvd"), "5");
     server.put("/test-5.cvd.sign", file("test-5.cvd.sign"), "5");
     update(&place, &options, &mut |_| {}).unwrap();

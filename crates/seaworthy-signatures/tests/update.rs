@@ -508,6 +508,7 @@ fn child_that_updates_again_and_again() {
 fn kill_at_any_moment_leaves_a_whole_set() {
     let home = Home::new();
     let mut advances = 0;
+    let mut slowness = 1;
     for round in 0..25_u32 {
         let words = ["alpha", "beta", "gamma", "delta"];
         let word = words[round as usize % words.len()];
@@ -524,16 +525,23 @@ fn kill_at_any_moment_leaves_a_whole_set() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // Different moments of the loop: an update takes some milliseconds.
-        std::thread::sleep(Duration::from_micros(15_000 + u64::from(round) * 5_300));
+        // Different moments of the loop: an update takes some milliseconds, on a busy machine
+        // many.
+        let moment = 15_000 + u64::from(round) * 5_300;
+        std::thread::sleep(Duration::from_micros(moment * slowness));
         child.kill().unwrap();
         child.wait().unwrap();
         let Some(now) = home.place().current().unwrap() else {
+            slowness = (slowness * 2).min(64);
             continue;
         };
         // Whatever is there is whole and finds something.
         assert!(!found(&now).is_empty());
-        advances += u32::from(before.as_ref() != Some(&now));
+        if before.as_ref() == Some(&now) {
+            slowness = (slowness * 2).min(64);
+        } else {
+            advances += 1;
+        }
     }
     assert!(advances > 3, "the child never got to install anything");
     let report = home.update(|options| options.force = true).unwrap();

@@ -19,8 +19,8 @@ const MAX_FINDS: usize = 1000;
 /// Characters of a way into archives that are kept: names in hostile archives are long.
 const MAX_INSIDE: usize = 1024;
 
-/// Looks at a whole file.
-pub(super) fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut Sink) {
+/// Looks at a whole file with all engines that `tools` have, and at what is packed in it.
+pub fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut Sink) {
     let format = Format::of(bytes)
         .map(|format| (format, 0))
         .or_else(|| appended(bytes));

@@ -18,6 +18,8 @@ pub mod yara;
 
 use seaworthy_core::Meta;
 
+pub use examine::look;
+
 use crate::{Analyzer, Interest, Reader, Tools};
 
 /// The row of the list of analyzers.
@@ -30,7 +32,7 @@ pub const ANALYZER: Analyzer = Analyzer {
     },
     interest: Interest::EveryRegularFile,
     reader: Reader::Examine {
-        look: examine::look,
+        look,
         overlap: secrets::OVERLAP,
         start: secrets::start,
     },

@@ -199,7 +199,13 @@ pub fn update(
     let mut dests = Vec::new();
     for name in &options.databases {
         let dest = input.join(format!("{name}.cvd"));
-        let outcome = fetch(&fetcher, name, &dest, options, progress);
+        let mut outcome = fetch(&fetcher, name, &dest, options, progress);
+        // A container from before anybody was trusted.
+        if outcome == Outcome::Unchanged
+            && let Err(reason) = certify(name, &dest, &fetcher, options)
+        {
+            outcome = Outcome::Failed(reason);
+        }
         if outcome == Outcome::Absent {
             // What its publisher has withdrawn must not live on.
             let _ = std::fs::remove_file(&dest);
@@ -408,6 +414,24 @@ fn fetch_sign(
         Ok(Fetched::Absent) => Ok(false),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Fetches the detached signature of a container that is in the cache without one.
+fn certify(
+    name: &str,
+    dest: &Path,
+    fetcher: &Fetcher,
+    options: &UpdateOptions,
+) -> Result<(), String> {
+    let Some(version) = version_of(dest).filter(|_| !options.certificates.is_empty()) else {
+        return Ok(());
+    };
+    let sign = dest.with_file_name(format!("{name}-{version}.cvd.sign"));
+    if sign.exists() {
+        return Ok(());
+    }
+    let bytes = std::fs::read(dest).map_err(|error| error.to_string())?;
+    fetch_sign(&bytes, name, version, dest, fetcher, options).map(|_| ())
 }
 
 /// Removes detached signatures of versions that are gone.

@@ -157,6 +157,14 @@ impl Sources {
             all.update([b' ']);
             all.update(entry.name.as_bytes());
             all.update([0]);
+            if self.certificates.is_empty() || !is_container(&entry.name) {
+                continue;
+            }
+            let version = super::version_of(&entry.path).unwrap_or(0);
+            for sign in sign_files(&entry.path, version) {
+                let digest = hash_file(&sign).map(|(digest, _)| digest);
+                all.update(digest.as_deref().unwrap_or("none"));
+            }
         }
         // With other certificates others vouch.
         all.update(self.certificates.len().to_le_bytes());
@@ -314,13 +322,8 @@ fn certified(
     if trusted.is_empty() {
         return Ok(false);
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let (stem, extension) = name.rsplit_once('.').unwrap_or((&name, ""));
-    for name in [
-        format!("{name}.sign"),
-        format!("{stem}-{version}.{extension}.sign"),
-    ] {
-        match File::open(path.with_file_name(name)) {
+    for sign in sign_files(path, version) {
+        match File::open(sign) {
             Ok(file) => {
                 let mut sign = String::new();
                 file.take(MAX_SIGN_BYTES)
@@ -335,6 +338,16 @@ fn certified(
         }
     }
     Ok(false)
+}
+
+/// Where the detached signature of a container may lie: beside it, with its version or without.
+fn sign_files(path: &Path, version: u32) -> [PathBuf; 2] {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((&name, ""));
+    [
+        path.with_file_name(format!("{stem}-{version}.{extension}.sign")),
+        path.with_file_name(format!("{name}.sign")),
+    ]
 }
 
 fn too_much() -> String {

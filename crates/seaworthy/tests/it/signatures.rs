@@ -49,6 +49,10 @@ fn old_database(name: &str, version: u32, text: &str) -> Vec<u8> {
 
 /// A folder with something of everything.
 fn sources(program: &Program) {
+    // Most signatures are in a database with a date, so that the age is known.
+    let web: String = (0..10)
+        .map(|number| format!("Web.Thing-{number}:0:*:7468696e673{number}\n"))
+        .collect();
     program
         .write("from/own.ndb", format!("{NEEDLE}\nTest.Broken:0:*:xyz\n"))
         .write("from/pua.ndu", "PUA.Needle:0:*:6e6565646c65")
@@ -56,10 +60,7 @@ fn sources(program: &Program) {
             "from/own.ldb",
             "Test.Both;Target:0;0&1;6e6565646c65;68617973",
         )
-        .write(
-            "from/web.cvd",
-            old_database("web", 12, "Web.Thing:0:*:7468696e67"),
-        )
+        .write("from/web.cvd", old_database("web", 12, &web))
         .write("from/rules/x.yar", "rule x { condition: false }")
         .write("from/prog.cbc", "ClamBC")
         .write("from/README", "about");
@@ -136,7 +137,7 @@ fn a_folder_is_built_shown_and_tried() {
         lines[1..],
         [
             "  Test.Needle  signatures: body signature at byte 16",
-            "  Test.Both  signatures: logical signature, first at byte 0",
+            "  Test.Both  signatures: logical signature at byte 0",
         ]
     );
     assert!(

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use seaworthy_core::DetectionEvidence;
+use seaworthy_core::{DetectionEvidence, ProblemKind};
 use seaworthy_engine::{
     FilesOptions, FilesScan, MalwareScanner, SignaturesChoice, SignaturesDescription,
     open_signatures, scan_files,
@@ -30,12 +30,12 @@ const EXAMPLES: &str = "\
 Examples:
   seaworthy signatures test suspicious.bin
   seaworthy signatures test /srv/uploads
-  seaworthy signatures test --from our-own.ndb --details samples/
+  seaworthy signatures test --from our-own.ndb samples/
   seaworthy signatures test --signature 'Test:0:*:6e6565646c65' FILE
   curl -s https://example.org/x | seaworthy signatures test -
 
 A signature is a line in one of ClamAV's formats: `NAME:TARGET:OFFSET:HEX`, `HASH:SIZE:NAME`, or
-`NAME;Target:0;EXPRESSION;HEX;...`. In folders, links are not followed.
+`NAME;Target:0;EXPRESSION;HEX;...`. Archives are looked into. In folders, links are not followed.
 
 Exit status: 0 when nothing matches, 1 when something does, 3 when nothing does but a file could not
 be looked into, 2 for an error.";
@@ -56,9 +56,6 @@ pub struct TestArgs {
     /// Look for the built-in signature alone, the test file of anti-virus programs
     #[arg(long)]
     builtin: bool,
-    /// List files that an allow list names, too
-    #[arg(long)]
-    details: bool,
     /// The largest file that is looked into; each thread holds one in memory
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "512M")]
     max_file_size: u64,
@@ -101,40 +98,30 @@ pub fn run(args: &TestArgs, place: &InstallDir, session: &Session) -> Result<u8>
     }
     for problem in &found.problems {
         let path = problem.path.display().to_string();
-        session.warn(&format!(
-            "`{}`: {}",
-            printable(&path),
-            printable(&problem.message)
-        ));
+        let text = format!("`{}`: {}", printable(&path), printable(&problem.message));
+        if problem.kind == ProblemKind::Notice {
+            session.detail(&text);
+        } else {
+            session.warn(&text);
+        }
     }
     output::write(None, |out| match args.format {
-        Format::Table => write_table(&found, args.details || session.verbose, out),
+        Format::Table => write_table(&found, out),
         Format::Json => show::write_json(&document(&found, &signatures.description, took), out),
     })?;
     session.say(&summary(&found, &signatures.description, took));
-    Ok(if found.infected() > 0 {
+    Ok(if !found.found.is_empty() {
         MATCHED
-    } else if !found.problems.is_empty() {
+    } else if !found.is_complete() {
         INCOMPLETE
     } else {
         SUCCESS
     })
 }
 
-fn write_table(found: &FilesScan, allowed: bool, out: &mut dyn Write) -> io::Result<()> {
+fn write_table(found: &FilesScan, out: &mut dyn Write) -> io::Result<()> {
     for file in &found.found {
         let path = file.path.display().to_string();
-        if let Some(name) = &file.scan.allowed {
-            if allowed {
-                writeln!(
-                    out,
-                    "{}\n  allowed by {}",
-                    printable(&path),
-                    printable(name)
-                )?;
-            }
-            continue;
-        }
         writeln!(
             out,
             "{} ({} in {:.1} ms)",
@@ -142,7 +129,7 @@ fn write_table(found: &FilesScan, allowed: bool, out: &mut dyn Write) -> io::Res
             format_size(file.size),
             file.took.as_secs_f64() * 1000.0
         )?;
-        for detection in &file.scan.detections {
+        for detection in &file.detections {
             let inside = detection
                 .inside
                 .as_deref()
@@ -163,10 +150,12 @@ fn write_table(found: &FilesScan, allowed: bool, out: &mut dyn Write) -> io::Res
 
 fn summary(found: &FilesScan, of: &SignaturesDescription, took: Duration) -> String {
     let files = if found.files == 1 { "file" } else { "files" };
-    let problems = match found.problems.len() {
+    let problems = found.problems.iter();
+    let problems = problems.filter(|problem| problem.kind != ProblemKind::Notice);
+    let problems = match problems.count() {
         0 => String::new(),
-        1 => ", 1 could not be looked into".to_owned(),
-        count => format!(", {count} could not be looked into"),
+        1 => "; 1 problem".to_owned(),
+        count => format!("; {count} problems"),
     };
     let signatures = if of.active == 1 {
         "signature"
@@ -175,7 +164,7 @@ fn summary(found: &FilesScan, of: &SignaturesDescription, took: Duration) -> Str
     };
     format!(
         "{} of {} {files} match{problems}; {} in {:.2} s; {} {signatures} ({})",
-        found.infected(),
+        found.found.len(),
         found.files,
         format_size(found.bytes),
         took.as_secs_f64(),
@@ -216,7 +205,6 @@ struct FileRow<'a> {
     path: String,
     size: u64,
     seconds: f64,
-    allowed_by: Option<&'a str>,
     detections: &'a [DetectionEvidence],
 }
 
@@ -241,8 +229,7 @@ fn document<'a>(
         path: file.path.display().to_string(),
         size: file.size,
         seconds: file.took.as_secs_f64(),
-        allowed_by: file.scan.allowed.as_deref(),
-        detections: &file.scan.detections,
+        detections: &file.detections,
     });
     let problems = found.problems.iter().map(|problem| ProblemRow {
         path: problem.path.display().to_string(),
