@@ -20,6 +20,11 @@ use crate::ecosystems;
 /// The rule of all these findings.
 pub(super) const RULE: RuleId = RuleId::new("malicious-package");
 
+/// Type, name and version of a package.
+type Key = (String, String, String);
+/// Where it was installed, and what applies to it.
+type Place<'e> = (&'e TracedItem, Vec<Hit>);
+
 /// Adds a finding for every package that a record names.
 pub(super) fn findings_of<'d>(
     db: &'d AdvisoryDb,
@@ -29,8 +34,7 @@ pub(super) fn findings_of<'d>(
 ) {
     let mut judges: HashMap<&str, Option<Judge<'d>>> = HashMap::new();
     // One package may stand in several files.
-    let mut found: BTreeMap<(String, String, String), Vec<(&TracedItem, Vec<Hit>)>> =
-        BTreeMap::new();
+    let mut found: BTreeMap<Key, Vec<Place<'_>>> = BTreeMap::new();
     for traced in &evidence.items {
         let Some(package) = traced.package() else {
             continue;
@@ -68,7 +72,7 @@ pub(super) fn findings_of<'d>(
     );
 }
 
-fn finding(evidence: &ImageEvidence, places: &[(&TracedItem, Vec<Hit>)]) -> Option<Finding> {
+fn finding(evidence: &ImageEvidence, places: &[Place<'_>]) -> Option<Finding> {
     let (first, hits) = places
         .iter()
         .find(|(traced, _)| traced.removed_by.is_none())

@@ -219,6 +219,7 @@ impl<'i> Draft<'i> {
         self.started_by.extend(other.started_by);
         self.started_by.sort();
         self.started_by.dedup();
+        self.started_by.truncate(start::STARTERS);
     }
 
     fn in_final_view(&self) -> bool {
@@ -529,11 +530,15 @@ impl<'i> Judge<'i> {
         let in_final_view = draft.in_final_view();
         let paths: BTreeSet<&ImagePath> = draft.places.iter().map(|place| &place.path).collect();
         let mut evidence: Vec<FindingEvidence> = Vec::new();
+        let mut more = 0_u64;
         for (traced, note) in &draft.evidence {
+            if evidence.len() == PLACES {
+                more += 1;
+                continue;
+            }
             let one = FindingEvidence {
                 location: traced.map(|traced| self.location(traced)),
-                note: match traced.and_then(|traced| traced.removed_by.map(|by| (traced.layer, by)))
-                {
+                note: match traced.and_then(|traced| Some((traced.layer, traced.removed_by?))) {
                     Some((layer, by)) => {
                         format!("{note}; layer {by} removed it, layer {layer} still holds it")
                     }
@@ -544,8 +549,6 @@ impl<'i> Judge<'i> {
                 evidence.push(one);
             }
         }
-        let more = evidence.len().saturating_sub(PLACES);
-        evidence.truncate(PLACES);
         if more > 0 {
             evidence.push(FindingEvidence {
                 location: None,

@@ -93,7 +93,7 @@ pub(crate) const DOWNLOADS: HeuristicRule = HeuristicRule {
 };
 
 /// Starters that a finding names.
-const STARTERS: usize = 8;
+pub(super) const STARTERS: usize = 8;
 
 /// Who starts what in the final view.
 pub(super) struct Starts {
@@ -106,6 +106,12 @@ pub(super) struct Starts {
 impl Starts {
     pub(super) fn new(image: &ImageEvidence) -> Starts {
         let start = &image.start;
+        // What a hostile image names a million times is kept a few times.
+        fn keep<T>(kept: &mut Vec<T>, one: T) {
+            if kept.len() < STARTERS {
+                kept.push(one);
+            }
+        }
         let mut starts = Starts {
             direct: HashMap::new(),
             scripts: HashMap::new(),
@@ -114,11 +120,10 @@ impl Starts {
         for (kind, words) in configured(start) {
             for name in names(words) {
                 for key in keys(&name, &[&start.working_dir]) {
-                    starts
-                        .direct
-                        .entry(key)
-                        .or_default()
-                        .push(StartedBy { kind, path: None });
+                    keep(
+                        starts.direct.entry(key).or_default(),
+                        StartedBy { kind, path: None },
+                    );
                 }
             }
         }
@@ -133,16 +138,15 @@ impl Starts {
             for word in &starter.starts {
                 for key in keys(word, &[beside, &start.working_dir]) {
                     if starter.kind == StarterKind::Script {
-                        starts
-                            .scripts
-                            .entry(key)
-                            .or_default()
-                            .push(traced.path.clone());
+                        keep(starts.scripts.entry(key).or_default(), traced.path.clone());
                     } else {
-                        starts.direct.entry(key).or_default().push(StartedBy {
-                            kind: starter.kind,
-                            path: Some(traced.path.clone()),
-                        });
+                        keep(
+                            starts.direct.entry(key).or_default(),
+                            StartedBy {
+                                kind: starter.kind,
+                                path: Some(traced.path.clone()),
+                            },
+                        );
                     }
                 }
             }

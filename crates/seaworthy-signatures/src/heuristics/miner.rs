@@ -121,6 +121,10 @@ pub(super) const POOL: HeuristicRule = HeuristicRule {
             "server stratum+tcp://a.example.com:3333\n",
         ),
         text(
+            "etc/adblock.txt",
+            "||a.example.com^\n||b.example.com^\n||c.example.com^\n||d.example.com^\n||e.example.com^\n||f.example.com^\n||g.example.com^\n||2miners.com^\n",
+        ),
+        text(
             "etc/block.txt",
             "0.0.0.0 c3pool.com\n0.0.0.0 nanopool.org\n0.0.0.0 minexmr.com\n0.0.0.0 2miners.com\n0.0.0.0 f2pool.com\n0.0.0.0 nicehash.com\n0.0.0.0 hashvault.pro\n0.0.0.0 supportxmr.com\n",
         ),
@@ -368,10 +372,30 @@ fn pool(text: &str) -> Option<Pool> {
             what: "a stratum URL".to_owned(),
         });
     }
+    if is_block_list(text) {
+        return None;
+    }
     first.map(|(at, host)| Pool {
         offset: super::text::offset(at),
         what: format!("the pool `{host}`"),
     })
+}
+
+/// Whether the text forbids hosts: a hosts file or a list of an ad blocker.
+fn is_block_list(text: &str) -> bool {
+    const STARTS: &[&str] = &[
+        "0.0.0.0 ",
+        "0.0.0.0\t",
+        "127.0.0.1 ",
+        "::1 ",
+        "||",
+        "@@||",
+        "##",
+    ];
+    text.lines()
+        .filter(|line| STARTS.iter().any(|start| line.starts_with(start)))
+        .nth(7)
+        .is_some()
 }
 
 fn hosts_in(text: &str) -> impl Iterator<Item = (usize, &str)> {

@@ -484,6 +484,8 @@ fn known_hidden(path: &str) -> bool {
         ".azure",
         ".kotlin",
         ".konan",
+        // What perf(1) keeps.
+        ".debug",
     ];
     let mut hidden = path
         .split('/')
