@@ -36,6 +36,7 @@ impl AnalyzerSet {
         let mut analyzers = self.analyzers;
         analyzers.push(content::secrets::ANALYZER);
         analyzers.push(content::key_files::ANALYZER);
+        analyzers.push(content::git_objects::ANALYZER);
         let tools = Tools {
             secrets: Some(scanner),
         };

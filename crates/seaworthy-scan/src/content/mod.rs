@@ -4,10 +4,15 @@
 //! bytes.
 
 pub mod config;
+pub mod git_objects;
 pub mod key_files;
 pub mod secrets;
 
 use crate::Analyzer;
 
 /// All of them, for help and support tables.
-pub const ANALYZERS: &[Analyzer] = &[secrets::ANALYZER, key_files::ANALYZER];
+pub const ANALYZERS: &[Analyzer] = &[
+    secrets::ANALYZER,
+    key_files::ANALYZER,
+    git_objects::ANALYZER,
+];
