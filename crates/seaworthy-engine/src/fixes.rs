@@ -231,7 +231,7 @@ impl Writer<'_> {
                 name.map_or_else(Vec::new, |name| self.named_at(instruction, &name))
             }
             "RUN" => {
-                let id = id_of(&detail.summary);
+                let id = kind_of(&detail.summary);
                 let mut text = held.text.clone();
                 let single_quoted = text[..text.floor_char_boundary(held.range.start)]
                     .matches('\'')
@@ -599,6 +599,15 @@ fn copies(instruction: &Instruction, path: &str) -> bool {
 
 fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
+}
+
+/// A short word for `id=` from what a rule finds.
+fn kind_of(summary: &str) -> String {
+    let folded = summary.to_ascii_lowercase();
+    let word = ["password", "token", "key"]
+        .into_iter()
+        .find(|word| folded.contains(word));
+    word.unwrap_or("secret").to_owned()
 }
 
 /// A word for `id=`.
