@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use seaworthy_core::{ConfigSecret, Detail, Finding, SecretDetail, SecretFix};
+use seaworthy_core::{ConfigSecret, Detail, Finding, LayerInfo, SecretDetail, SecretFix};
 use seaworthy_lint::dockerfile::{Dockerfile, Instruction};
 use seaworthy_secrets::assignment::Quotes;
 use seaworthy_secrets::file_kind::is_secret_file;
@@ -71,8 +71,13 @@ pub(crate) fn write_out(
     findings: &mut [Finding],
     dockerfile: &NamedDockerfile,
     scanner: &SecretScanner,
+    layers: &[LayerInfo],
 ) {
     let held = held(&dockerfile.file, scanner);
+    let history: Vec<String> = layers
+        .iter()
+        .filter_map(|layer| layer.created_by.clone())
+        .collect();
     let writer = Writer {
         dockerfile,
         scanner,
@@ -87,7 +92,11 @@ pub(crate) fn write_out(
                 Some((place.path.to_string(), place.created_by.clone()))
             })
             .collect();
-        let notes: Vec<String> = finding.evidence.iter().map(|e| e.note.clone()).collect();
+        let mut notes: Vec<String> = finding.evidence.iter().map(|e| e.note.clone()).collect();
+        // Lines of history have the names of build arguments, and are not with the finding.
+        if notes.iter().any(|note| note.starts_with("history line")) {
+            notes.extend(history.iter().cloned());
+        }
         let title = finding.title.clone();
         if let Detail::Secret(detail) = &mut finding.detail {
             let fixes = writer.fixes(detail, &title, &paths, &notes);
@@ -222,7 +231,7 @@ impl Writer<'_> {
                 name.map_or_else(Vec::new, |name| self.named_at(instruction, &name))
             }
             "RUN" => {
-                let id = id_of(&detail.summary);
+                let id = kind_of(&detail.summary);
                 let mut text = held.text.clone();
                 let single_quoted = text[..text.floor_char_boundary(held.range.start)]
                     .matches('\'')
@@ -590,6 +599,15 @@ fn copies(instruction: &Instruction, path: &str) -> bool {
 
 fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
+}
+
+/// A short word for `id=` from what a rule finds.
+fn kind_of(summary: &str) -> String {
+    let folded = summary.to_ascii_lowercase();
+    let word = ["password", "token", "key"]
+        .into_iter()
+        .find(|word| folded.contains(word));
+    word.unwrap_or("secret").to_owned()
 }
 
 /// A word for `id=`.

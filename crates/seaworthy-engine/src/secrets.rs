@@ -149,7 +149,7 @@ pub(crate) fn judge_secrets(
     };
     let mut judged = judge(evidence, scanner.rules(), &judging);
     if let Some(dockerfile) = &dockerfile {
-        fixes::write_out(&mut judged.findings, dockerfile, scanner);
+        fixes::write_out(&mut judged.findings, dockerfile, scanner, &evidence.layers);
     }
     notices.extend(published_secrets(judged.in_os_packages));
     if let (Some(path), Some(baseline)) = (&options.write_baseline, &options.baseline) {

@@ -129,7 +129,18 @@ pub fn scan_sources(
         packages: 0,
         cached_layers: 0,
     });
-    let judged = judge_secrets(&mut evidence, scanner, &request.secret_options, request.now)?;
+    let mut judged = judge_secrets(&mut evidence, scanner, &request.secret_options, request.now)?;
+    for finding in &mut judged.findings {
+        // There is one tree, and no layer or image of it yet.
+        for seen in &mut finding.evidence {
+            if let Some(note) = seen.note.strip_suffix(", visible in the final image") {
+                seen.note = note.to_owned();
+            }
+            if let Some(location) = &mut seen.location {
+                location.layer = None;
+            }
+        }
+    }
     let mut problems = evidence.problems.clone();
     for problem in &mut problems {
         problem.layer = None;

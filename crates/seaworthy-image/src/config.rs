@@ -43,6 +43,19 @@ pub struct ImageConfig {
     pub on_build: Vec<String>,
     /// How it came to be, oldest first, lines without a layer included.
     pub history: Vec<HistoryEntry>,
+    /// Annotations of its manifest and of the entries of indexes that lead to it.
+    pub annotations: BTreeMap<String, String>,
+    /// Statements about how it was built (in-toto, SLSA provenance), where they come with it.
+    pub attestations: Vec<Attestation>,
+}
+
+/// A statement about an image (in-toto attestation framework, `Statement`), unread.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attestation {
+    /// What it says it tells: `https://slsa.dev/provenance/v0.2`.
+    pub predicate_type: String,
+    /// Its JSON.
+    pub text: String,
 }
 
 impl ImageConfig {

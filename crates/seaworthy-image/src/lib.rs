@@ -33,7 +33,7 @@ mod tar_walk;
 
 pub use archive::ArchiveSource;
 pub use blob::{Blob, BlobLayer, FileBlob, FileRangeBlob, MemoryBlob, UnavailableLayer};
-pub use config::{HistoryEntry, ImageConfig};
+pub use config::{Attestation, HistoryEntry, ImageConfig};
 pub use decompress::{Compression, sniff};
 pub use directory::{DirectoryLayer, DirectoryMode};
 pub use environment::Environment;

@@ -53,6 +53,8 @@ pub struct Manifest {
     pub config: Descriptor,
     /// The layers, base first; an error says what is wrong with that descriptor.
     pub layers: Vec<Result<Descriptor, String>>,
+    /// Free words.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What a manifest document turned out to be.
@@ -125,6 +127,7 @@ pub fn parse_document(bytes: &[u8]) -> Result<Document, ImageError> {
     Ok(Document::Manifest(Manifest {
         config,
         layers: list(layers).iter().map(descriptor).collect(),
+        annotations: string_map(field(map, "annotations")),
     }))
 }
 
@@ -177,7 +180,7 @@ pub fn choose_manifest<'i>(
 }
 
 /// Whether an index entry is a statement about an image and not one itself.
-fn is_attestation(descriptor: &Descriptor) -> bool {
+pub(crate) fn is_attestation(descriptor: &Descriptor) -> bool {
     descriptor
         .platform
         .as_ref()
@@ -246,6 +249,8 @@ pub fn parse_config(bytes: &[u8]) -> Result<ParsedConfig, ImageError> {
             healthcheck: words(healthcheck.and_then(|check| field(check, "Test"))),
             on_build: words(field(run, "OnBuild")),
             history: history.collect(),
+            annotations: BTreeMap::new(),
+            attestations: Vec::new(),
         },
     })
 }

@@ -2,17 +2,19 @@
 //! `blobs/ALGORITHM/HEX`, in a directory or a tar. Every document's digest is verified when
 //! it is read, every layer's while it is walked.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use seaworthy_core::{Digest, Platform, Problem, ProblemKind};
 
 use crate::hash::digest_of;
 use crate::manifest::{
-    Descriptor, Document, Index, choose_manifest, manifest_layers, parse_config, parse_document,
+    Descriptor, Document, Index, choose_manifest, is_attestation, manifest_layers, parse_config,
+    parse_document,
 };
 use crate::spool::{Opened, open_archive};
 use crate::store::{DirStore, Store, TarStore, read_small};
-use crate::{Image, ImageError, ImageSource, SourceKind, WalkContext};
+use crate::{Attestation, Image, ImageError, ImageSource, SourceKind, WalkContext};
 
 /// The annotations that name an image in an index.
 const NAME_ANNOTATIONS: [&str; 2] = [
@@ -93,14 +95,26 @@ pub(crate) fn open_store(
         )));
     };
     let mut names = Vec::new();
+    let mut annotations = BTreeMap::new();
+    let mut statements: Vec<Descriptor> = Vec::new();
+    let mut problems_of_statements = Vec::new();
+    let mut note_statements = |index: &Index| {
+        let all = index.manifests.iter().filter(|entry| is_attestation(entry));
+        statements.extend(all.take(MAX_STATEMENTS).cloned());
+    };
+    note_statements(&index);
     let mut current = pick(&index, name, platform, path)?.clone();
     for _ in 0..=limits.index_depth {
+        annotations.extend(current.annotations.clone());
         for key in NAME_ANNOTATIONS {
             names.extend(current.annotations.get(key).cloned());
         }
         let bytes = read_verified(store, &current.digest, limits.manifest_bytes, "manifest")?;
         match parse_document(&bytes)? {
-            Document::Index(index) => current = choose_manifest(&index, platform)?.clone(),
+            Document::Index(index) => {
+                note_statements(&index);
+                current = choose_manifest(&index, platform)?.clone();
+            }
             Document::Manifest(manifest) => {
                 let config_digest = &manifest.config.digest;
                 let bytes = read_verified(
@@ -109,7 +123,16 @@ pub(crate) fn open_store(
                     limits.config_bytes,
                     "image configuration",
                 )?;
-                let config = parse_config(&bytes)?;
+                let mut config = parse_config(&bytes)?;
+                annotations.extend(manifest.annotations.clone());
+                config.config.annotations = annotations;
+                config.config.attestations = attestations(
+                    store,
+                    &statements,
+                    &current.digest,
+                    limits.manifest_bytes,
+                    &mut problems_of_statements,
+                );
                 let mut fetch = |descriptor: &Descriptor| {
                     let blob = store.blob(&blob_path(&descriptor.digest));
                     blob.map_err(|error| {
@@ -122,7 +145,9 @@ pub(crate) fn open_store(
                         )
                     })
                 };
-                let (layers, problems) = manifest_layers(&manifest, &config, limits, &mut fetch);
+                let (layers, mut problems) =
+                    manifest_layers(&manifest, &config, limits, &mut fetch);
+                problems.extend(problems_of_statements);
                 names.dedup();
                 return Ok(Image {
                     reference: String::new(),
@@ -142,6 +167,55 @@ pub(crate) fn open_store(
         "`{path}` has more than {} indexes inside each other",
         limits.index_depth
     )))
+}
+
+/// Statements about one image that are read.
+const MAX_STATEMENTS: usize = 32;
+
+/// The statements that BuildKit puts beside an image: manifests in the index that point at it
+/// (docs.docker.com/build/metadata/attestations/attestation-storage), whose layers are in-toto
+/// statements. What can't be read is a notice: nothing else depends on it.
+fn attestations(
+    store: &dyn Store,
+    manifests: &[Descriptor],
+    image: &Digest,
+    cap: u64,
+    problems: &mut Vec<Problem>,
+) -> Vec<Attestation> {
+    let mut found = Vec::new();
+    let about_it = manifests.iter().filter(|entry| {
+        let subject = entry.annotations.get("vnd.docker.reference.digest");
+        subject.is_none_or(|subject| *subject == image.to_string())
+    });
+    for entry in about_it {
+        let manifest = read_verified(store, &entry.digest, cap, "attestation manifest")
+            .and_then(|bytes| parse_document(&bytes));
+        let layers = match manifest {
+            Ok(Document::Manifest(manifest)) => manifest.layers,
+            Ok(Document::Index(_)) => continue,
+            Err(error) => {
+                problems.push(Problem::new(ProblemKind::Notice, error.message));
+                continue;
+            }
+        };
+        for layer in layers.into_iter().flatten() {
+            if !layer.media_type.contains("in-toto") || found.len() >= MAX_STATEMENTS {
+                continue;
+            }
+            match read_verified(store, &layer.digest, cap, "attestation") {
+                Ok(bytes) => found.push(Attestation {
+                    predicate_type: layer
+                        .annotations
+                        .get("in-toto.io/predicate-type")
+                        .cloned()
+                        .unwrap_or_default(),
+                    text: String::from_utf8_lossy(&bytes).into_owned(),
+                }),
+                Err(error) => problems.push(Problem::new(ProblemKind::Notice, error.message)),
+            }
+        }
+    }
+    found
 }
 
 /// The entry of a name, or the one for the platform where all entries have the same.

@@ -89,10 +89,12 @@ pub fn value_at(haystack: &[u8], position: usize, quotes: Quotes) -> Option<Rang
         .map_or(position.saturating_sub(NAME_BYTES), |back| position - back);
     let mut at = skip(haystack, position, NAME_BYTES, is_name)?;
     let name = haystack.get(name_start..at)?.to_ascii_lowercase();
-    if HARMLESS
-        .iter()
-        .any(|word| name.windows(word.len()).any(|w| w == word.as_bytes()))
-    {
+    // `account_password` counts nothing.
+    let is_meant = |word: &[u8], at: usize| word != b"count" || !name[..at].ends_with(b"ac");
+    if HARMLESS.iter().map(|word| word.as_bytes()).any(|word| {
+        let mut windows = name.windows(word.len()).enumerate();
+        windows.any(|(at, window)| window == word && is_meant(word, at))
+    }) {
         return None;
     }
     at = behind_operator(haystack, at)?;
@@ -211,6 +213,7 @@ mod tests {
             format!("\"client_secret\": \"{value}\","),
             format!("config['password'] => '{value}'"),
             format!("apiKey:='{value}';"),
+            format!("account_password = '{value}'"),
         ] {
             check(&text, Quotes::Required, Some(value));
         }

@@ -59,15 +59,15 @@ const NONE: u8 = 255;
 /// Values of base64 letters, of both alphabets.
 const VALUES: [u8; 256] = {
     let mut values = [NONE; 256];
-    let mut i = 0;
+    let mut i = 0_u8;
     while i < 26 {
-        values[b'A' as usize + i] = i as u8;
-        values[b'a' as usize + i] = i as u8 + 26;
+        values[(b'A' + i) as usize] = i;
+        values[(b'a' + i) as usize] = i + 26;
         i += 1;
     }
-    let mut i = 0;
+    let mut i = 0_u8;
     while i < 10 {
-        values[b'0' as usize + i] = i as u8 + 52;
+        values[(b'0' + i) as usize] = i + 52;
         i += 1;
     }
     values[b'+' as usize] = 62;
@@ -152,7 +152,7 @@ fn is_text(byte: u8) -> bool {
 /// The end of a token that goes on over line breaks, as `base64` writes it.
 fn wrapped(haystack: &[u8], start: usize, end: usize) -> usize {
     let line = end - start;
-    if line < 60 || line % 4 != 0 {
+    if line < 60 || !line.is_multiple_of(4) {
         return end;
     }
     let mut end = end;

@@ -325,7 +325,11 @@ impl<'a> Place<'a> {
             }
             Place::Config(place, ..) => FindingEvidence {
                 location: None,
-                note: format!("{place} of the image's configuration"),
+                note: match place.starts_with("line ") {
+                    // A Dockerfile, which names itself.
+                    true => (*place).to_owned(),
+                    false => format!("{place} of the image's configuration"),
+                },
             },
         }
     }

@@ -151,6 +151,7 @@ fn config_of(inspect: &ContainerInspect) -> ImageConfig {
         healthcheck: config.healthcheck.test.clone(),
         on_build: Vec::new(),
         history: Vec::new(),
+        ..ImageConfig::default()
     }
 }
 

@@ -38,7 +38,8 @@ pub(super) fn open(
     let (digest, manifest) = content.find_manifest(target, platform, ctx)?;
     let image_id = manifest.config.digest.clone();
     let bytes = content.read(&image_id, ctx.limits.config_bytes)?;
-    let parsed = parse_config(&bytes).map_err(|error| error.to_string())?;
+    let mut parsed = parse_config(&bytes).map_err(|error| error.to_string())?;
+    parsed.config.annotations = manifest.annotations.clone();
     let mut missing = None;
     let (layers, problems) = manifest_layers(&manifest, &parsed, &ctx.limits, &mut |layer| {
         content.blob(layer).map_err(|why| {

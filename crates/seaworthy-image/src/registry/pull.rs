@@ -31,7 +31,8 @@ pub(super) fn open(
     let (digest, manifest) = find_manifest(session, name, platform, ctx)?;
     let image_id = manifest.config.digest.clone();
     let bytes = fetch_small_blob(session, &image_id, ctx.limits.config_bytes)?;
-    let parsed = parse_config(&bytes)?;
+    let mut parsed = parse_config(&bytes)?;
+    parsed.config.annotations = manifest.annotations.clone();
     if let (Some(wanted), Some(offered)) = (platform, &parsed.platform)
         && !wanted.accepts(offered)
     {

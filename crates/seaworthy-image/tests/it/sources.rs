@@ -378,3 +378,52 @@ fn sources_are_told_apart_by_their_prefix() {
     assert_eq!(prefixes.len(), SOURCES.len());
     assert!(SOURCES.iter().all(|row| !row.summary.is_empty()));
 }
+
+#[test]
+fn build_attestations_and_annotations_of_a_layout_come_with_the_image() {
+    let dir = tempfile::tempdir().unwrap();
+    image().write_oci_layout(dir.path()).unwrap();
+    let add = |content: &serde_json::Value| {
+        let bytes = content.to_string().into_bytes();
+        let digest = sha256(&bytes).trim_start_matches("sha256:").to_owned();
+        fs::write(dir.path().join("blobs/sha256").join(&digest), &bytes).unwrap();
+        (format!("sha256:{digest}"), bytes.len())
+    };
+    let (statement, size) = add(&json!({"predicate": {"args": {"build-arg:A": "b"}}}));
+    let (config, config_size) = add(&json!({}));
+    let (manifest, manifest_size) = add(&json!({
+        "schemaVersion": 2,
+        "config": {"digest": config, "size": config_size},
+        "layers": [{
+            "mediaType": "application/vnd.in-toto+json",
+            "digest": statement,
+            "size": size,
+            "annotations": {"in-toto.io/predicate-type": "https://slsa.dev/provenance/v1"}
+        }]
+    }));
+    let index = dir.path().join("index.json");
+    let mut value: serde_json::Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    let entries = value["manifests"].as_array_mut().unwrap();
+    entries[0]["annotations"]["org.example.note"] = json!("hello");
+    let subject = entries[0]["digest"].clone();
+    for subject in [subject, json!(format!("sha256:{}", "0".repeat(64)))] {
+        entries.push(json!({
+            "digest": manifest,
+            "size": manifest_size,
+            "platform": {"os": "unknown", "architecture": "unknown"},
+            "annotations": {
+                "vnd.docker.reference.type": "attestation-manifest",
+                "vnd.docker.reference.digest": subject
+            }
+        }));
+    }
+    fs::write(&index, value.to_string()).unwrap();
+    let opened = open(&dir.path().display().to_string()).unwrap();
+    assert_eq!(opened.problems, []);
+    assert_eq!(opened.config.annotations["org.example.note"], "hello");
+    // The second one is about another image.
+    assert_eq!(opened.config.attestations.len(), 1);
+    let attestation = &opened.config.attestations[0];
+    assert_eq!(attestation.predicate_type, "https://slsa.dev/provenance/v1");
+    assert!(attestation.text.contains("build-arg:A"));
+}

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use seaworthy_core::{ConfigSecret, ImageStart};
 use seaworthy_image::ImageConfig;
 use seaworthy_secrets::scanner::SecretScanner;
+use serde_json::Value;
 
 use crate::Tools;
 
@@ -87,6 +88,23 @@ fn search(config: &ImageConfig, layers: usize, scanner: &SecretScanner) -> Confi
             &format!("{name}={value}"),
         );
     }
+    for (name, value) in &config.annotations {
+        let place = format!("annotation `{}`", shown(name));
+        look(place, None, &format!("{name}={value}"));
+    }
+    for statement in &config.attestations {
+        // What is no JSON is looked at as it is.
+        match serde_json::from_str::<Value>(&statement.text) {
+            Ok(value) => statements(&value, &mut |name, text| {
+                let argument = name.strip_prefix("build-arg:").unwrap_or(name);
+                let place = format!("build attestation, `{}`", shown(name));
+                look(place, None, &format!("{argument}={text}"));
+            }),
+            Err(_) => {
+                look("build attestation".to_owned(), None, &statement.text);
+            }
+        }
+    }
     for (what, words) in [
         ("entrypoint", &config.entrypoint),
         ("command", &config.cmd),
@@ -160,6 +178,22 @@ fn start_of(config: &ImageConfig, scanner: &SecretScanner) -> ImageStart {
         working_dir: config.working_dir.clone().unwrap_or_default(),
         path: parts(&variable("PATH"), &[':']),
         preload: parts(&variable("LD_PRELOAD"), &[':', ' ']),
+    }
+}
+
+/// Calls `found` with each text in a JSON document and the name it stands under. Depth is
+/// bounded by the reader of JSON, and number by the size of the document.
+fn statements(value: &Value, found: &mut impl FnMut(&str, &str)) {
+    let mut waiting = vec![("", value)];
+    while let Some((name, value)) = waiting.pop() {
+        match value {
+            Value::String(text) => found(name, text),
+            Value::Array(list) => waiting.extend(list.iter().map(|inner| (name, inner))),
+            Value::Object(map) => {
+                waiting.extend(map.iter().map(|(name, inner)| (name.as_str(), inner)));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 }
 
@@ -255,6 +289,28 @@ mod tests {
         let evidence = read(&config, 1, &tools);
         assert_eq!(evidence.secrets.len(), 0);
         assert!(!format!("{evidence:?}").contains(VALUE), "{evidence:?}");
+    }
+
+    #[test]
+    fn annotations_and_build_attestations_are_looked_at() {
+        let statement = format!(
+            r#"{{"predicate":{{"invocation":{{"parameters":{{"args":{{"build-arg:NPM_TOKEN":"{VALUE}"}}}}}}}}}}"#
+        );
+        let config = ImageConfig {
+            annotations: [("org.example.api-token".to_owned(), VALUE.to_owned())].into(),
+            attestations: vec![seaworthy_image::Attestation {
+                predicate_type: String::new(),
+                text: statement,
+            }],
+            ..ImageConfig::default()
+        };
+        assert_eq!(
+            places(&read_config(&config, 0)),
+            [
+                ("annotation `org.example.api-token`", None),
+                ("build attestation, `build-arg:NPM_TOKEN`", None),
+            ]
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@
 pub mod clamd;
 pub mod config;
 mod examine;
+pub mod git_objects;
 pub mod heuristics;
 pub mod key_files;
 pub mod secrets;
@@ -39,7 +40,7 @@ pub const ANALYZER: Analyzer = Analyzer {
 };
 
 /// What looks at files of certain names along with the secrets.
-pub const KEY_ANALYZERS: &[Analyzer] = &[key_files::ANALYZER];
+pub const KEY_ANALYZERS: &[Analyzer] = &[key_files::ANALYZER, git_objects::ANALYZER];
 
 /// Something that looks into files.
 pub struct Engine {

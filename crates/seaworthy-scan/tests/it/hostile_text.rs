@@ -81,6 +81,11 @@ fn texts(item: &EvidenceItem) -> Vec<&str> {
             .collect(),
         EvidenceItem::PackageDatabase(format) => vec![format],
         EvidenceItem::Secret(secret) => vec![&secret.rule, &secret.redacted, &secret.fingerprint],
+        EvidenceItem::PublicKey(key) => {
+            let mut texts = vec![key.spki_sha256.as_str()];
+            texts.extend(key.name.as_deref());
+            texts
+        }
         EvidenceItem::Detection(found) => vec![&found.name, &found.note],
         EvidenceItem::Suspicion(seen) => vec![&seen.rule, &seen.note],
         EvidenceItem::Executable(file) => file.digests.iter().map(|digest| &**digest).collect(),

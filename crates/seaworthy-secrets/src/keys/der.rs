@@ -99,9 +99,10 @@ pub fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
         _ => {
             let digits = (length as u64).to_be_bytes();
             let zeros = digits.iter().take_while(|digit| **digit == 0).count();
+            let digits = digits.get(zeros..).unwrap_or_default();
             // At most eight digits.
-            out.push(0x80 | (digits.len() - zeros) as u8);
-            out.extend_from_slice(digits.get(zeros..).unwrap_or_default());
+            out.push(0x80 | u8::try_from(digits.len()).unwrap_or(0));
+            out.extend_from_slice(digits);
         }
     }
     for part in parts {

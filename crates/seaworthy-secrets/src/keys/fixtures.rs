@@ -30,11 +30,11 @@ fn modulus(bytes: usize) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
         for (j, b) in q.iter().rev().enumerate() {
             let place = bytes - 1 - i - j;
             let sum = u32::from(product[place]) + u32::from(*a) * u32::from(*b) + carry;
-            product[place] = (sum & 0xff) as u8;
+            product[place] = sum.to_le_bytes()[0];
             carry = sum >> 8;
         }
         if let Some(place) = (bytes - 1 - i).checked_sub(q.len()) {
-            product[place] = carry as u8;
+            product[place] = u8::try_from(carry).unwrap_or_default();
         }
     }
     (product, p, q)
@@ -160,7 +160,11 @@ pub fn ssh_public() -> Vec<u8> {
 }
 
 pub fn string(text: &[u8]) -> Vec<u8> {
-    [&(text.len() as u32).to_be_bytes()[..], text].concat()
+    [
+        &u32::try_from(text.len()).unwrap_or_default().to_be_bytes()[..],
+        text,
+    ]
+    .concat()
 }
 
 pub fn openssh(cipher: &str) -> Vec<u8> {
@@ -197,7 +201,15 @@ pub fn pgp(usage: u8) -> Vec<u8> {
         digits(200, 10),
     ]
     .concat();
-    [vec![0x95], (body.len() as u16).to_be_bytes().to_vec(), body].concat()
+    [
+        vec![0x95],
+        u16::try_from(body.len())
+            .unwrap_or_default()
+            .to_be_bytes()
+            .to_vec(),
+        body,
+    ]
+    .concat()
 }
 
 pub fn armoured(label: &str, content: &[u8]) -> String {

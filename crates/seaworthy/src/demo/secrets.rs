@@ -77,7 +77,7 @@ fn private_key() -> String {
             ));
         }
     }
-    while letters.len() % 4 != 0 {
+    while !letters.len().is_multiple_of(4) {
         letters.push('=');
     }
     let mut text = String::from("-----BEGIN RSA PRIVATE KEY-----\n");

@@ -23,8 +23,14 @@ fn base() -> LayerBuilder {
 /// One secret in two layers and deleted from both, one in a build argument, one in the
 /// environment.
 fn leaky() -> Program {
+    let program = Program::new();
+    program.write("image.tar", leaky_image().docker_archive());
+    program
+}
+
+fn leaky_image() -> ImageBuilder {
     let env = format!("API_TOKEN={FILE}\n");
-    let image = ImageBuilder::new()
+    ImageBuilder::new()
         .tag("leaky:1")
         .layer(&base())
         .layer_with(
@@ -45,10 +51,7 @@ fn leaky() -> Program {
         .config(
             "Env",
             json!(["PATH=/bin", format!("DB_PASSWORD={ENVIRONMENT}")]),
-        );
-    let program = Program::new();
-    program.write("image.tar", image.docker_archive());
-    program
+        )
 }
 
 fn scan(program: &Program, more: &[&str]) -> Run {
@@ -238,4 +241,176 @@ fn rules_are_listed_and_shown() {
             .stderr
             .contains("did you mean `aws-access-key-id`?")
     );
+}
+
+/// A source tree with a secret of its own, and a Dockerfile that holds another.
+fn sources() -> Program {
+    let program = Program::new();
+    program.write("src/app/.env", format!("API_TOKEN={FILE}\n"));
+    program.write(
+        "src/ok.py",
+        format!("token = '{ENVIRONMENT}'  # gitleaks:allow\n"),
+    );
+    let dockerfile = format!(
+        "FROM node:20\nARG NPM_TOKEN={BUILD_ARGUMENT}\nRUN npm config set t ${{NPM_TOKEN}}\nCOPY app /app\n"
+    );
+    program.write("src/Dockerfile", dockerfile);
+    program
+}
+
+#[test]
+fn source_trees_fail_on_a_secret_and_count_what_a_comment_allows() {
+    let program = sources();
+    let run = program.run(&["secrets", "src", "--format", "json"]);
+    let report = run.check(1).json();
+    assert_eq!(secrets(&report).len(), 2, "{report}");
+    assert_eq!(report["suppressed"][0]["reason"], "secret-allowed");
+    assert_eq!(report["suppressed"][0]["count"], 1);
+    program.write("clean/a.txt", "nothing\n");
+    program.run(&["secrets", "clean"]).check(0);
+    program.run(&["secrets", "nowhere"]).check(2);
+}
+
+#[test]
+fn a_baseline_makes_what_is_there_known_on_every_machine() {
+    let program = sources();
+    let write = ["secrets", "src", "--write-baseline", "known.toml"];
+    program.run(&write).check(1);
+    let scan = [
+        "secrets",
+        "src",
+        "--secret-baseline",
+        "known.toml",
+        "--format",
+        "json",
+    ];
+    let report = program.run(&scan).check(0).json();
+    assert_eq!(report["counts"]["ignored"], 2);
+    // Another installation has another key.
+    let _ = fs::remove_dir_all(program.path(".local"));
+    program.run(&scan).check(0);
+    program.write("src/new.env", format!("X_PASSWORD={ENVIRONMENT}\n"));
+    let report = program.run(&scan).check(1).json();
+    assert_eq!(report["counts"]["secrets"], 1);
+    // A reason is kept when it is written again.
+    let text = fs::read_to_string(program.path("known.toml")).expect("written");
+    let reasoned = text.replacen("hash = ", "reason = \"of the test server\"\nhash = ", 1);
+    program.write("known.toml", &reasoned);
+    program.run(&write);
+    let again = fs::read_to_string(program.path("known.toml")).expect("written");
+    assert!(again.contains("of the test server"), "{again}");
+}
+
+#[test]
+fn allow_lists_set_secrets_aside_by_path_and_by_value() {
+    let program = sources();
+    program.write(
+        "allow.toml",
+        "[[secret-allow]]\npath = \"app/*\"\nreason = \"made up\"\n[[secret-allow]]\npath = \
+         \"Dockerfile\"\npattern = \"^Zb7\"\nreason = \"old\"\nexpires = 2999-01-01\n",
+    );
+    let scan = [
+        "secrets",
+        "src",
+        "--secret-allow",
+        "allow.toml",
+        "--format",
+        "json",
+    ];
+    let report = program.run(&scan).check(0).json();
+    assert_eq!(report["suppressed"].as_array().map(Vec::len), Some(3));
+    program.write("allow.toml", "[[secret-allow]]\nreason = \"everything\"\n");
+    let run = program.run(&scan);
+    assert!(
+        run.check(2).stderr.contains("no condition"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn own_rules_and_gitleaks_files_are_used_and_bad_samples_refused() {
+    let program = Program::new();
+    program.write("src/a.txt", "pass hbr_q8zr2lmx0vtn5kdy\n");
+    program.write(
+        "gitleaks.toml",
+        "[[rules]]\nid = \"harbour-pass\"\nregex = 'hbr_[a-z0-9]{16}'\nkeywords = [\"hbr_\"]\n",
+    );
+    let scan = |rules: &str| {
+        let words = ["secrets", "src", "--format", "json", "--secret-rules"];
+        program.run(&[&words[..], &[rules]].concat())
+    };
+    let report = scan("gitleaks.toml").check(1).json();
+    assert_eq!(secrets(&report)[0]["rule"], "harbour-pass");
+    let imported = program.run(&["rules", "import", "gitleaks.toml"]);
+    let mine = &imported.check(0).stdout;
+    program.write("mine.toml", mine);
+    scan("mine.toml").check(1);
+    let bad = mine.replace("positive = []", "positive = [\"hbr_short\"]");
+    program.write("bad.toml", bad);
+    let run = scan("bad.toml");
+    let said = &run.check(2).stderr;
+    assert!(
+        said.contains("`harbour-pass`") && said.contains("positive sample"),
+        "{said}"
+    );
+}
+
+#[test]
+fn fixes_are_written_out_for_the_dockerfile_of_an_image() {
+    let program = leaky();
+    program.write(
+        "Dockerfile",
+        "FROM debian:12\nARG NPM_TOKEN\nCOPY . /app\nRUN cp -r /app /backup\nENV DB_PASSWORD=x\n",
+    );
+    let report = scan(
+        &program,
+        &["--format", "json", "--dockerfile", "Dockerfile"],
+    )
+    .json();
+    let fixes: Vec<(&str, &str)> = secrets(&report)
+        .iter()
+        .filter_map(|finding| finding["detail"]["fixes"].as_array())
+        .flatten()
+        .filter_map(|fix| Some((fix["file"].as_str()?, fix["after"].as_str()?)))
+        .collect();
+    for wanted in [
+        (".dockerignore", "**/.env"),
+        ("Dockerfile", "# NPM_TOKEN comes as a secret mount"),
+        ("Dockerfile", "# DB_PASSWORD is set when the container runs"),
+    ] {
+        assert!(fixes.contains(&wanted), "{wanted:?}: {fixes:#?}");
+    }
+}
+
+#[test]
+fn no_value_is_in_any_output_of_sources_baselines_and_fixes() {
+    let program = sources();
+    program.write("image.tar", leaky_image().docker_archive());
+    let mut outputs: Vec<Vec<u8>> = Vec::new();
+    for words in [
+        "secrets src --details --verbose --dockerfile src/Dockerfile",
+        "secrets src --format json --dockerfile src/Dockerfile",
+        "secrets src --write-baseline known.toml",
+        "secrets src --secret-baseline known.toml --details",
+        "scan archive:image.tar --builtin --details --dockerfile src/Dockerfile",
+        "scan archive:image.tar --builtin --format json --dockerfile src/Dockerfile \
+         --write-baseline known.toml",
+    ] {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let run = program.run(&words);
+        outputs.push(run.stdout.into_bytes());
+        outputs.push(run.stderr.into_bytes());
+    }
+    fs::remove_dir_all(program.path("src")).expect("there");
+    files(&program.path(""), &mut outputs);
+    assert!(outputs.len() > 12, "{}", outputs.len());
+    for value in [FILE, BUILD_ARGUMENT, ENVIRONMENT] {
+        for part in [&value[..6], &value[8..16]] {
+            for output in &outputs {
+                let text = String::from_utf8_lossy(output);
+                assert!(!text.contains(part), "{part}: {text}");
+            }
+        }
+    }
 }
