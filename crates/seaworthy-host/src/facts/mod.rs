@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod engine;
 mod fact;
 pub mod files;
+mod image_scan;
 mod json;
 pub mod kernel;
 pub mod mountinfo;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use collect::{CollectRequest, collect};
 pub use fact::Fact;
+pub use image_scan::ImageScan;
 pub use reader::HostRoot;
 
 use accounts::Accounts;
@@ -103,6 +105,8 @@ pub struct Facts {
     pub host_processes: BTreeMap<String, u32>,
     /// Containers.
     pub containers: Fact<Vec<ContainerFacts>>,
+    /// What scans of its images say, by image id.
+    pub scans: BTreeMap<String, ImageScan>,
     /// Containers that were there at first and gone when they were asked for.
     pub vanished: Vec<String>,
 }
