@@ -12,6 +12,7 @@
 //! id = "CVE-2023-1234"            # or an alias, a rule, a fingerprint
 //! package = "openssl"             # optional
 //! path = "usr/lib/python3"        # optional
+//! subject = "web"                 # optional, of an audit: a container, image or network
 //! reason = "the parser is not reachable: input is signed"
 //! expires = 2026-12-31            # optional, last day it applies
 //! ```
@@ -77,7 +78,7 @@ const KEYS: &[(&str, Setter)] = &[
     }),
 ];
 
-const IGNORE_KEYS: &[&str] = &["id", "package", "path", "reason", "expires"];
+const IGNORE_KEYS: &[&str] = &["id", "package", "path", "subject", "reason", "expires"];
 
 impl Policy {
     /// Reads a policy file. Keys it does not set have the values of [`Policy::default`].
@@ -269,6 +270,7 @@ impl Reader<'_> {
             package: filled("package")?,
             path: filled("path")?,
             id,
+            subject: filled("subject")?,
             reason,
             expires,
             line: self.line(start),
@@ -349,6 +351,7 @@ mod tests {
                     id: "CVE-2023-1234".into(),
                     package: Some("openssl".into()),
                     path: Some("/usr/lib/".into()),
+                    subject: None,
                     reason: "not reachable".into(),
                     expires: Some(jiff::civil::date(2026, 12, 31)),
                     line: 9,

@@ -2,7 +2,9 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{cache, completions, db, demo, explain, formats, man, packages, rules, scan};
+use crate::commands::{
+    audit, cache, completions, db, demo, explain, formats, man, packages, rules, scan,
+};
 
 /// What every help page ends with: scripts live by it.
 pub const EXIT_STATUS: &str = "\
@@ -71,6 +73,7 @@ pub enum Colour {
 #[derive(Subcommand)]
 pub enum Command {
     Scan(Box<scan::ScanArgs>),
+    Audit(Box<audit::AuditArgs>),
     Explain(Box<explain::ExplainArgs>),
     Packages(Box<packages::PackagesArgs>),
     Demo(demo::DemoArgs),
