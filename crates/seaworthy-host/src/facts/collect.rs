@@ -126,6 +126,10 @@ pub fn collect(request: &CollectRequest, cancel: &Cancel) -> Facts {
     facts.daemon_seccomp = daemon_seccomp(root, &facts);
     more_files(root, &mut facts, socket.as_deref());
     facts.control_sockets = control_sockets(root, &facts);
+    let found = facts.control_sockets.iter();
+    facts
+        .files
+        .add(root, found.map(|socket| socket.path.as_str()));
     examine_containers(root, pid_list, &mut facts);
     facts
 }
@@ -448,7 +452,7 @@ fn control_sockets(root: &HostRoot, facts: &Facts) -> Vec<ControlSocket> {
         let name = listener.path.rsplit('/').next().unwrap_or_default();
         let service = ["docker", "containerd", "podman", "crio", "buildkit"]
             .into_iter()
-            .find(|word| name.contains(word) && name.ends_with(".sock"));
+            .find(|word| name.contains(word) && is_api_socket(&listener.path));
         if let Some(service) = service {
             by_path
                 .entry(listener.path.clone())
@@ -457,8 +461,7 @@ fn control_sockets(root: &HostRoot, facts: &Facts) -> Vec<ControlSocket> {
     }
     let daemon = facts.daemon.process.known();
     for listener in daemon.and_then(|d| d.unix.known()).into_iter().flatten() {
-        // The metrics and libnetwork sockets of the daemon are no API.
-        if listener.path.starts_with('/') && listener.path.ends_with(".sock") {
+        if is_api_socket(&listener.path) {
             by_path
                 .entry(listener.path.clone())
                 .or_insert_with(|| "docker".to_owned());
@@ -486,6 +489,16 @@ fn control_sockets(root: &HostRoot, facts: &Facts) -> Vec<ControlSocket> {
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found.dedup_by(|a, b| a.path == b.path);
     found
+}
+
+/// Whether a socket of an engine gives control: its sockets for metrics, debugging and its
+/// own network helper do not.
+fn is_api_socket(path: &str) -> bool {
+    path.starts_with('/')
+        && path.ends_with(".sock")
+        && !path.contains("/libnetwork/")
+        && !path.ends_with("/metrics.sock")
+        && !path.ends_with("-debug.sock")
 }
 
 /// Adds what the host's own files say to each container.
