@@ -77,9 +77,10 @@ pub fn collect(request: &CollectRequest, cancel: &Cancel) -> Facts {
 
     let pids = processes(root);
     let pid_list = pids.known().map_or(&[][..], Vec::as_slice);
-    facts.listeners = sockets::read(root, "self");
-    if facts.listeners.unix == Fact::Absent {
-        facts.listeners = sockets::read(root, "1");
+    // Those of the host, where its first process may be looked at; else those around us.
+    facts.listeners = sockets::read(root, "1");
+    if facts.listeners.tcp.known().is_none() || facts.listeners.unix.known().is_none() {
+        facts.listeners = sockets::read(root, "self");
     }
     facts.daemon = daemon::read(root, pid_list, &facts.listeners, socket.as_deref());
     if let Fact::Unknown(why) = &pids {

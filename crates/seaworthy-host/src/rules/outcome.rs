@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::facts::Facts;
 use crate::facts::container::{ContainerFacts, Declared};
+use crate::facts::{Fact, Facts};
 
 /// What a piece of evidence is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -181,12 +181,13 @@ pub fn each_container(
     facts: &Facts,
     mut ask: impl FnMut(&ContainerFacts, &Declared, &mut Tally),
 ) -> Outcome {
-    let containers = match facts.containers.as_ref().or_absent(&Vec::new()) {
-        Ok(containers) => containers.clone(),
-        Err(why) => return Outcome::Undetermined(why),
+    let containers: &[ContainerFacts] = match &facts.containers {
+        Fact::Known(containers) => containers,
+        Fact::Absent => &[],
+        Fact::Unknown(why) => return Outcome::Undetermined(why.clone()),
     };
     let mut tally = Tally::default();
-    for container in &containers {
+    for container in containers {
         tally.saw();
         let target = Target::container(container);
         let Some(declared) = container.declared.known() else {
