@@ -373,7 +373,7 @@ mod tests {
         );
         check_error(
             "[[ignore]]\nid = \"CVE-1\"\nzzzzzz = 1\n",
-            "line 3: unknown key `zzzzzz`\n  hint: the keys are id, package, path, reason, expires",
+            "line 3: unknown key `zzzzzz`\n  hint: the keys are id, package, path, subject, reason, expires",
         );
     }
 
