@@ -35,33 +35,45 @@ pub struct ExposureRow {
 pub fn table(facts: &Facts) -> Vec<ExposureRow> {
     let containers = facts.containers();
     let networks = facts.engine.networks.known().map_or(&[][..], Vec::as_slice);
+    let places: Vec<Vec<String>> = containers
+        .iter()
+        .map(|container| segments(container, containers))
+        .collect();
     containers
         .iter()
-        .filter_map(|container| Some((container, container.declared.known()?)))
-        .map(|(container, declared)| row(container, declared, containers, networks))
+        .zip(&places)
+        .filter_map(|(container, own)| {
+            let declared = container.declared.known()?;
+            Some(row(container, declared, own, containers, &places, networks))
+        })
         .collect()
 }
 
 fn row(
     container: &ContainerFacts,
     declared: &Declared,
+    own: &[String],
     all: &[ContainerFacts],
+    places: &[Vec<String>],
     networks: &[NetworkFacts],
 ) -> ExposureRow {
-    let own = segments(container, all);
-    let shares = |other: &ContainerFacts| {
-        segments(other, all)
-            .into_iter()
-            .find(|segment| own.contains(segment))
-    };
-    let others = || {
-        all.iter()
-            .filter(|other| other.id != container.id && other.state.running)
-    };
-    let neighbours: Vec<String> = others()
-        .filter(|other| shares(other).is_some())
-        .map(|other| other.name.clone())
+    let open: Vec<&String> = own
+        .iter()
+        .filter(|name| lets_spoof(name, networks))
         .collect();
+    let mut neighbours = Vec::new();
+    let mut victims = Vec::new();
+    for (other, place) in all.iter().zip(places) {
+        if other.id == container.id || !other.state.running {
+            continue;
+        }
+        if place.iter().any(|name| own.contains(name)) {
+            neighbours.push(other.name.clone());
+            if place.iter().any(|name| open.contains(&name)) {
+                victims.push(other.name.clone());
+            }
+        }
+    }
     let ports = if declared.ports.is_empty() {
         declared.port_bindings.clone()
     } else {
@@ -71,20 +83,13 @@ fn row(
         id: container.id.clone(),
         container: container.name.clone(),
         mode: mode(declared, all, networks),
+        networks: own.to_vec(),
         neighbours,
         can_spoof: match container.capabilities() {
             None => Fact::Unknown("its capabilities are not known".to_owned()),
             Some(set) if !set.has("NET_RAW") || !container.state.running => Fact::Known(Vec::new()),
-            Some(_) => Fact::Known(
-                others()
-                    .filter(|other| {
-                        shares(other).is_some_and(|segment| lets_spoof(&segment, networks))
-                    })
-                    .map(|other| other.name.clone())
-                    .collect(),
-            ),
+            Some(_) => Fact::Known(victims),
         },
-        networks: own,
         wildcard_ports: ports
             .iter()
             .filter(|port| port.is_on_all_addresses())

@@ -669,6 +669,8 @@ pub(super) const RULES: &[HostRule] = &[
 ];
 
 fn spoofing(facts: &Facts) -> Outcome {
+    /// Names told of one container.
+    const SHOWN: usize = 5;
     if facts.containers.known().is_none() {
         return unknown(&facts.containers);
     }
@@ -676,27 +678,33 @@ fn spoofing(facts: &Facts) -> Outcome {
         return unknown(&facts.engine.networks);
     }
     let table = exposure::table(facts);
+    let by_id: BTreeMap<&str, &exposure::ExposureRow> =
+        table.iter().map(|row| (row.id.as_str(), row)).collect();
     each_container(facts, |container, _, tally| {
-        let Some(row) = table.iter().find(|row| row.id == container.id) else {
+        let Some(row) = by_id.get(container.id.as_str()) else {
             return;
         };
         match &row.can_spoof {
-            Fact::Known(victims) if !victims.is_empty() => tally.fail_fix(
-                Target::container(container),
-                "NET_RAW on a shared bridge",
-                format!(
-                    "can pose as {}",
-                    victims
-                        .iter()
-                        .map(|v| format!("`{v}`"))
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                ),
-                format!(
-                    "docker run --cap-drop NET_RAW … {}",
-                    quote(&container.image)
-                ),
-            ),
+            Fact::Known(victims) if !victims.is_empty() => {
+                let names: Vec<String> = victims
+                    .iter()
+                    .take(SHOWN)
+                    .map(|name| format!("`{name}`"))
+                    .collect();
+                let more = match victims.len().saturating_sub(SHOWN) {
+                    0 => String::new(),
+                    n => format!(" and {n} more"),
+                };
+                tally.fail_fix(
+                    Target::container(container),
+                    "NET_RAW on a shared bridge",
+                    format!("can pose as {}{more}", names.join(", ")),
+                    format!(
+                        "docker run --cap-drop NET_RAW … {}",
+                        quote(&container.image)
+                    ),
+                );
+            }
             Fact::Unknown(why) => tally.unsure(Target::container(container), why.as_str()),
             _ => {}
         }
