@@ -196,11 +196,10 @@ fn judge(rule: &HostRule, outcome: Outcome, exceptions: &mut Exceptions<'_>) -> 
             check.note = why;
         }
         Outcome::Undetermined(why) => {
-            check.status = match exceptions.find(rule, None) {
-                Some(_) => Status::Excepted,
-                None => Status::Undetermined,
+            (check.status, check.note) = match exceptions.find(rule, None) {
+                Some(entry) => (Status::Excepted, format!("{}; {why}", entry.reason)),
+                None => (Status::Undetermined, why),
             };
-            check.note = why;
         }
         Outcome::Fail(evidence) => {
             for one in evidence {
@@ -214,10 +213,13 @@ fn judge(rule: &HostRule, outcome: Outcome, exceptions: &mut Exceptions<'_>) -> 
                 }
             }
             check.status = status_of(&check.evidence);
-            if check.status == Status::Undetermined
-                && let Some(first) = check.evidence.first()
-            {
-                check.note.clone_from(&first.found);
+            let note = match check.status {
+                Status::Undetermined => check.evidence.first().map(|first| &first.found),
+                Status::Excepted => check.excepted.first().map(|first| &first.reason),
+                _ => None,
+            };
+            if let Some(note) = note.cloned() {
+                check.note = note;
             }
         }
     }
@@ -418,6 +420,8 @@ mod tests {
         assert_eq!(status(&found, "privileged-container"), Status::Fail);
         let excepted = audit(&request(true, exception("5.5", Some("web"))));
         assert_eq!(status(&excepted, "privileged-container"), Status::Excepted);
+        let check = excepted.checks.iter().find(|c| c.cis == "5.5").unwrap();
+        assert_eq!(check.note, "it drives the build");
         let other = audit(&request(
             true,
             exception("privileged-container", Some("db")),

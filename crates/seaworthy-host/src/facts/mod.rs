@@ -125,7 +125,13 @@ impl Facts {
     pub fn from_json(text: &[u8]) -> Result<Facts, String> {
         let facts: Facts = serde_json::from_slice(text)
             .map_err(|error| format!("these are no recorded facts: {error}"))?;
-        if facts.format == 0 || facts.format > FORMAT {
+        if facts.format == 0 {
+            return Err(
+                "these are no recorded facts\n  hint: record them with `seaworthy audit --write-facts FILE`"
+                    .to_owned(),
+            );
+        }
+        if facts.format > FORMAT {
             return Err(format!(
                 "the facts have format {}, this program reads up to {FORMAT}\n  hint: use the program that recorded them, or record them again",
                 facts.format
