@@ -7,6 +7,7 @@
 //! What is absent: terminals, flags and exit codes. The clock is looked at in one place,
 //! by whoever fills [`ScanRequest::now`].
 
+pub mod audit;
 mod cache;
 mod detectors;
 mod error;

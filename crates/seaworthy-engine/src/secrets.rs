@@ -176,6 +176,7 @@ pub(crate) fn judge_secrets(
             .known
             .into_iter()
             .map(|known| Ignore {
+                subject: None,
                 id: known.fingerprint.to_string(),
                 package: None,
                 path: None,

@@ -409,6 +409,7 @@ mod tests {
             id: id.into(),
             package: None,
             path: None,
+            subject: None,
             reason: "judged".into(),
             expires: None,
             line: 3,
@@ -532,6 +533,18 @@ mod tests {
             lapsed.notes[0].to_string(),
             "the exception for `CVE-1` (line 3) expired on 2026-06-14 and no longer applies: 1 finding"
         );
+    }
+
+    #[test]
+    fn an_exception_for_a_check_can_be_narrowed_to_one_thing() {
+        let mut entry = ignore("5.11");
+        assert!(entry.covers_check(&["no-memory-limit", "5.11"], Some("web")));
+        entry.subject = Some("web".into());
+        assert!(entry.covers_check(&["5.11"], Some("web")));
+        assert!(!entry.covers_check(&["5.11"], Some("db")));
+        assert!(!entry.covers_check(&["5.11"], None));
+        entry.id = "CVE-1".into();
+        assert!(!entry.covers(&finding("CVE-1", "a", Severity::High)));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! id = "CVE-2023-1234"            # or an alias, a rule, a fingerprint
 //! package = "openssl"             # optional
 //! path = "usr/lib/python3"        # optional
+//! subject = "web"                 # optional, of an audit: a container, image or network
 //! reason = "the parser is not reachable: input is signed"
 //! expires = 2026-12-31            # optional, last day it applies
 //!
@@ -97,7 +98,7 @@ const ALLOW_KEYS: &[&str] = &[
     "expires",
 ];
 
-const IGNORE_KEYS: &[&str] = &["id", "package", "path", "reason", "expires"];
+const IGNORE_KEYS: &[&str] = &["id", "package", "path", "subject", "reason", "expires"];
 
 impl Policy {
     /// Reads a policy file. Keys it does not set have the values of [`Policy::default`].
@@ -289,6 +290,7 @@ impl Reader<'_> {
             package: filled("package")?,
             path: filled("path")?,
             id,
+            subject: filled("subject")?,
             reason,
             expires,
             line: self.line(start),
@@ -429,6 +431,7 @@ mod tests {
                     id: "CVE-2023-1234".into(),
                     package: Some("openssl".into()),
                     path: Some("/usr/lib/".into()),
+                    subject: None,
                     reason: "not reachable".into(),
                     expires: Some(jiff::civil::date(2026, 12, 31)),
                     line: 9,
@@ -457,7 +460,7 @@ mod tests {
         );
         check_error(
             "[[ignore]]\nid = \"CVE-1\"\nzzzzzz = 1\n",
-            "line 3: unknown key `zzzzzz`\n  hint: the keys are id, package, path, reason, expires",
+            "line 3: unknown key `zzzzzz`\n  hint: the keys are id, package, path, subject, reason, expires",
         );
     }
 

@@ -53,6 +53,9 @@ pub struct Ignore {
     pub package: Option<String>,
     /// Only where the evidence lies at or below this path of the image.
     pub path: Option<String>,
+    /// Only for this container, image or network, by its name; `host` and `daemon` are the
+    /// names of those. Speaks of checks of a host only.
+    pub subject: Option<String>,
     /// Why it is set aside; never empty.
     pub reason: String,
     /// The last day (UTC) on which the exception applies.
@@ -69,7 +72,23 @@ impl Ignore {
 
     /// Whether the exception speaks of this finding, expired or not.
     pub fn covers(&self, finding: &Finding) -> bool {
-        self.id_covers(finding) && self.package_covers(finding) && self.path_covers(finding)
+        self.subject.is_none()
+            && self.id_covers(finding)
+            && self.package_covers(finding)
+            && self.path_covers(finding)
+    }
+
+    /// Whether the exception speaks of a check of a host, expired or not: by one of the ids
+    /// it goes by, and for the thing that was checked. `None` stands for the check as a
+    /// whole, which an exception for one thing does not cover.
+    pub fn covers_check(&self, ids: &[&str], subject: Option<&str>) -> bool {
+        self.package.is_none()
+            && self.path.is_none()
+            && ids.iter().any(|id| id.eq_ignore_ascii_case(&self.id))
+            && match &self.subject {
+                None => true,
+                Some(wanted) => subject == Some(wanted.as_str()),
+            }
     }
 
     fn id_covers(&self, finding: &Finding) -> bool {

@@ -3,7 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    cache, completions, db, demo, explain, formats, man, packages, rules, scan, secrets, signatures,
+    audit, cache, completions, db, demo, explain, formats, man, packages, rules, scan, secrets,
+    signatures,
 };
 
 /// What every help page ends with: scripts live by it.
@@ -75,6 +76,7 @@ pub enum Colour {
 #[derive(Subcommand)]
 pub enum Command {
     Scan(Box<scan::ScanArgs>),
+    Audit(Box<audit::AuditArgs>),
     Explain(Box<explain::ExplainArgs>),
     Packages(Box<packages::PackagesArgs>),
     Demo(demo::DemoArgs),

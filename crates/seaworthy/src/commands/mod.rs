@@ -1,6 +1,7 @@
 //! One file a command, all with the same rooms: arguments, `run`, helpers. `run` gives the
 //! exit status.
 
+pub mod audit;
 pub mod cache;
 pub mod completions;
 pub mod db;
@@ -28,6 +29,7 @@ pub const INCOMPLETE: u8 = 3;
 pub fn run(command: Command, session: &Session) -> Result<u8> {
     match command {
         Command::Scan(args) => scan::run(&args, session),
+        Command::Audit(args) => audit::run(&args, session),
         Command::Explain(args) => explain::run(&args, session),
         Command::Packages(args) => packages::run(&args, session),
         Command::Demo(args) => demo::run(&args, session),
