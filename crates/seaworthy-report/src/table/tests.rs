@@ -266,6 +266,7 @@ fn full_report() -> Report {
     let policy = Policy {
         ignore: vec![
             Ignore {
+                subject: None,
                 id: "CVE-2020-1".into(),
                 package: None,
                 path: None,
@@ -274,6 +275,7 @@ fn full_report() -> Report {
                 line: 4,
             },
             Ignore {
+                subject: None,
                 id: "CVE-2019-1".into(),
                 package: None,
                 path: None,

@@ -134,6 +134,7 @@ mod tests {
         let key = FingerprintKey::new([1; 32]);
         let tools = Tools {
             secrets: Some(Arc::new(SecretScanner::builtin(key).unwrap())),
+            ..Tools::default()
         };
         let path = ImagePath::new(path);
         let entry = EntryMeta::default();

@@ -102,6 +102,7 @@ mod tests {
         let key = FingerprintKey::new([1; 32]);
         let tools = Tools {
             secrets: Some(Arc::new(SecretScanner::builtin(key).unwrap())),
+            ..Tools::default()
         };
         let path = ImagePath::new("etc/app.jks");
         let entry = EntryMeta::default();

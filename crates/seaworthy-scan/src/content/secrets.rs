@@ -205,6 +205,7 @@ impl StreamReader for SecretReader {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use seaworthy_core::ImagePath;
     use seaworthy_image::EntryMeta;
     use seaworthy_secrets::redact::FingerprintKey;
 

@@ -89,7 +89,6 @@ fn texts(item: &EvidenceItem) -> Vec<&str> {
         EvidenceItem::Detection(found) => vec![&found.name, &found.note],
         EvidenceItem::Suspicion(seen) => vec![&seen.rule, &seen.note],
         EvidenceItem::Executable(file) => file.digests.iter().map(|digest| &**digest).collect(),
-        EvidenceItem::PublicKey(key) => key.name.iter().map(String::as_str).collect(),
         EvidenceItem::Starter(starter) => starter.starts.iter().map(|start| &**start).collect(),
     }
 }
