@@ -1,7 +1,14 @@
 //! Recognition of formats by their first bytes.
 
+use memchr::memmem;
+
 use crate::bytes::{Cursor, size};
 use crate::container::{tar, zip};
+
+/// Zeros between a program and what is appended to it, at most: a page of the largest kind.
+const MAX_PADDING: usize = 64 << 10;
+/// The part of a script in which the beginning of an archive is looked for.
+const MAX_SCRIPT: usize = 1 << 20;
 
 /// A container that [`crate::unpack`] opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,22 +136,52 @@ impl Format {
     }
 }
 
-/// An archive behind a program or script, and the byte at which to [`crate::unpack`] it:
-/// self-extractors, executable jars, AppImages. Looks only into files that begin as an ELF
-/// program, a Windows one or a script, at the end of the ELF sections and for a zip
-/// directory at the end of the file. The archive of a zip begins where its offsets count from.
+/// An archive behind something else, and the byte at which to [`crate::unpack`] it:
+/// self-extractors, executable jars, AppImages. Looks behind the sections or segments of an ELF
+/// program, at the beginnings of a script's lines, and in any file for a zip directory at its end,
+/// since whatever opens zips does. The archive of a zip begins where its offsets count from.
 pub fn appended(bytes: &[u8]) -> Option<(Format, usize)> {
-    match bytes {
-        [0x7f, b'E', b'L', b'F', ..] => {
-            let behind = elf_end(bytes).and_then(|end| {
-                let rest = bytes.get(end..).filter(|rest| !rest.is_empty())?;
-                Some((Format::of(rest)?, end))
-            });
-            behind.or_else(|| zip_behind(bytes))
-        }
-        [b'M', b'Z', ..] | [b'#', b'!', ..] => zip_behind(bytes),
+    let behind = match bytes {
+        [0x7f, b'E', b'L', b'F', ..] => [sections_end(bytes), segments_end(bytes)]
+            .into_iter()
+            .flatten()
+            .find_map(|end| behind(bytes, end)),
+        [b'#', b'!', ..] => behind_lines(bytes),
         _ => None,
-    }
+    };
+    behind.or_else(|| zip_behind(bytes))
+}
+
+/// What begins at `end`, or behind the zeros there: writers align.
+fn behind(bytes: &[u8], end: usize) -> Option<(Format, usize)> {
+    let rest = bytes.get(end..)?;
+    let zeros = rest
+        .iter()
+        .take(MAX_PADDING)
+        .take_while(|&&b| b == 0)
+        .count();
+    let start = end + zeros;
+    Some((Format::of(bytes.get(start..)?)?, start))
+}
+
+/// What begins behind a line of a script, as shell archives have it.
+fn behind_lines(bytes: &[u8]) -> Option<(Format, usize)> {
+    const BEGINNINGS: [&[u8]; 4] = [
+        b"\n\x1f\x8b\x08",
+        b"\n\xfd7zXZ\0",
+        b"\n\x28\xb5\x2f\xfd",
+        b"\nBZh",
+    ];
+    let reach = bytes.get(..bytes.len().min(MAX_SCRIPT))?;
+    BEGINNINGS
+        .iter()
+        .filter_map(|beginning| {
+            memmem::find_iter(reach, beginning).take(64).find_map(|at| {
+                let start = at + 1;
+                Some((Format::of(bytes.get(start..)?)?, start))
+            })
+        })
+        .min_by_key(|(_, start)| *start)
 }
 
 fn zip_behind(bytes: &[u8]) -> Option<(Format, usize)> {
@@ -153,7 +190,7 @@ fn zip_behind(bytes: &[u8]) -> Option<(Format, usize)> {
 }
 
 /// Where the section header table ends, which linkers write last.
-fn elf_end(bytes: &[u8]) -> Option<usize> {
+fn sections_end(bytes: &[u8]) -> Option<usize> {
     let wide = *bytes.get(4)? == 2;
     if *bytes.get(5)? != 1 {
         return None;
@@ -169,6 +206,39 @@ fn elf_end(bytes: &[u8]) -> Option<usize> {
     };
     let end = table.checked_add(u64::from(entry_size) * u64::from(count))?;
     (table > 0).then_some(size(end).ok()?)
+}
+
+/// Where the last segment ends in the file: programs without sections have nothing else.
+fn segments_end(bytes: &[u8]) -> Option<usize> {
+    let wide = *bytes.get(4)? == 2;
+    if *bytes.get(5)? != 1 {
+        return None;
+    }
+    let (table, mut sizes) = if wide {
+        (Cursor::at(bytes, 0x20).u64().ok()?, Cursor::at(bytes, 0x36))
+    } else {
+        let table = Cursor::at(bytes, 0x1c).u32().ok()?;
+        (u64::from(table), Cursor::at(bytes, 0x2a))
+    };
+    let (entry_size, count) = (sizes.u16().ok()?, sizes.u16().ok()?);
+    let mut end = 0_u64;
+    for index in 0..u64::from(count) {
+        let entry = table.checked_add(index * u64::from(entry_size))?;
+        let entry = size(entry).ok()?;
+        let (offset, length) = if wide {
+            let mut fields = Cursor::at(bytes, entry.checked_add(8)?);
+            let offset = fields.u64().ok()?;
+            let mut fields = Cursor::at(bytes, entry.checked_add(0x20)?);
+            (offset, fields.u64().ok()?)
+        } else {
+            let mut fields = Cursor::at(bytes, entry.checked_add(4)?);
+            let offset = fields.u32().ok()?;
+            let mut fields = Cursor::at(bytes, entry.checked_add(0x10)?);
+            (u64::from(offset), u64::from(fields.u32().ok()?))
+        };
+        end = end.max(offset.checked_add(length)?);
+    }
+    (end > 0).then_some(size(end).ok()?)
 }
 
 /// The old binary format's magic is two bytes: its first name must be one too.
@@ -226,6 +296,27 @@ mod tests {
         ] {
             assert_eq!(Format::of(head), None, "{head:?}");
         }
+    }
+
+    #[test]
+    fn archives_behind_scripts_and_padded_programs_are_found() {
+        let packed = crate::testing::gzip(b"content", None);
+        let script = [b"#!/bin/sh\ntail -n +3 $0 | tar xz\n".as_slice(), &packed].concat();
+        let start = script.len() - packed.len();
+        assert_eq!(appended(&script), Some((Format::Gzip, start)));
+        // A program of one segment of 16 bytes behind its headers, without sections.
+        let mut program = vec![0_u8; 0x40 + 0x38];
+        program[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        program[0x20] = 0x40;
+        program[0x36] = 0x38;
+        program[0x38] = 1;
+        program[0x40 + 8] = 0x78;
+        program[0x40 + 0x20] = 16;
+        program.extend([0x90; 16]);
+        program.extend([0; 16]);
+        let start = program.len();
+        program.extend(&packed);
+        assert_eq!(appended(&program), Some((Format::Gzip, start)));
     }
 
     #[test]

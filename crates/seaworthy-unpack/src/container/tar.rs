@@ -6,7 +6,7 @@
 //! devices have no body. That reader is not used here: it is written for a stream, reports
 //! through the image's problems, and its crate brings the registry client along.
 //!
-//! Sparse files are shown as they are stored, without their holes. A broken header is
+//! Sparse files are shown without their holes and without the map of them, in all dialects of GNU. A broken header is
 //! reported and reading goes on at the next block that is one, so that damage hides nothing.
 
 use std::borrow::Cow;
@@ -94,6 +94,8 @@ fn text(field: &[u8]) -> &[u8] {
 struct Special<'a> {
     name: Option<Cow<'a, [u8]>>,
     size: Option<u64>,
+    /// Whether a map of holes stands before the content (version 1.0 of GNU's sparse files).
+    has_map: bool,
 }
 
 impl<'a> Special<'a> {
@@ -109,6 +111,7 @@ impl<'a> Special<'a> {
             match key {
                 // The second: the true name of a sparse file.
                 b"path" | b"GNU.sparse.name" => self.name = Some(Cow::Borrowed(value)),
+                b"GNU.sparse.major" => self.has_map = value == b"1",
                 b"size" => self.size = std::str::from_utf8(value).ok()?.parse().ok(),
                 _ => {}
             }
@@ -151,7 +154,16 @@ pub(crate) fn read(walk: &mut Walk<'_>, bytes: &[u8]) -> Step {
         }
         let flag = block.get(156).copied().unwrap_or_default();
         let stated = block.get(124..136).and_then(number);
-        let start = at + BLOCK;
+        // GNU's own sparse files: blocks with the rest of the map, which the size leaves out.
+        let mut start = at + BLOCK;
+        if flag == b'S' && block.get(482).is_some_and(|&more| more != 0) {
+            while let Some(map) = bytes.get(start..start.saturating_add(BLOCK)) {
+                start += BLOCK;
+                if map.get(504).is_none_or(|&more| more == 0) {
+                    break;
+                }
+            }
+        }
         let is_special = matches!(flag, b'x' | b'g' | b'L' | b'K' | b'X');
         let has_body = !matches!(flag, b'1'..=b'6');
         let length = match special.size.filter(|_| !is_special).or(stated) {
@@ -199,6 +211,14 @@ pub(crate) fn read(walk: &mut Walk<'_>, bytes: &[u8]) -> Step {
         if whole.is_none() {
             walk.report_member(&name, &Incomplete::TRUNCATED);
         }
+        let body = match said.has_map.then(|| map_end(body)) {
+            Some(Some(end)) => body.get(end..).unwrap_or_default(),
+            Some(None) => {
+                walk.report_member(&name, &Incomplete::Damaged("map of a sparse file"));
+                body
+            }
+            None => body,
+        };
         walk.stored(&entry, body, whole.is_some())?;
     }
     // Archives may end without their marker, as Go and GNU tar accept, but not inside a block.
@@ -206,6 +226,23 @@ pub(crate) fn read(walk: &mut Walk<'_>, bytes: &[u8]) -> Step {
         walk.report(&Incomplete::TRUNCATED);
     }
     Ok(())
+}
+
+/// Where the map before a sparse file's content ends: a count, then an offset and a length for
+/// each part, decimal and a line each, filled up to a block.
+fn map_end(body: &[u8]) -> Option<usize> {
+    let mut at = 0_usize;
+    let mut line = || -> Option<u64> {
+        let rest = body.get(at..)?;
+        let end = memchr::memchr(b'\n', rest.get(..rest.len().min(24))?)?;
+        at += end + 1;
+        std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
+    };
+    let parts = line()?;
+    for _ in 0..parts.checked_mul(2)? {
+        line()?;
+    }
+    at.checked_next_multiple_of(BLOCK)
 }
 
 /// The name of the header itself, with ustar's prefix.
@@ -279,6 +316,42 @@ mod tests {
             walk_whole(&bytes).names(),
             [long.as_str(), "d/pax-ü", "some/prefix/u"]
         );
+    }
+
+    #[test]
+    fn sparse_files_come_without_their_maps() {
+        let mut bytes = Vec::new();
+        let records = [
+            pax_record("GNU.sparse.major", b"1"),
+            pax_record("GNU.sparse.minor", b"0"),
+            pax_record("GNU.sparse.name", b"sparse"),
+            pax_record("GNU.sparse.realsize", b"9"),
+        ]
+        .concat();
+        push_member(
+            &mut bytes,
+            &TarHeader::new("p", b'x', records.len() as u64),
+            &records,
+        );
+        let mut body = b"1\n0\n9\n".to_vec();
+        body.resize(512, 0);
+        body.extend(b"malicious");
+        push_member(
+            &mut bytes,
+            &TarHeader::new("GNUSparseFile.0/sparse", b'0', body.len() as u64),
+            &body,
+        );
+        // The older way, with a block of map that the size leaves out.
+        let mut old = TarHeader::new("old", b'S', 9).block();
+        old[482] = 1;
+        set_checksum(&mut old);
+        bytes.extend(old);
+        bytes.extend([0; 512]);
+        push_padded(&mut bytes, b"malicious");
+        push_end(&mut bytes);
+        let seen = walk_whole(&bytes);
+        assert_eq!(seen.bytes_of("sparse"), b"malicious");
+        assert_eq!(seen.bytes_of("old"), b"malicious");
     }
 
     #[test]
