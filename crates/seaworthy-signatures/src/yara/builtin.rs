@@ -102,6 +102,8 @@ fn mask(bytes: &mut [u8]) {
     }
 }
 
+/// Without `\s` and its like: the program is built without Unicode's tables, while the tests get
+/// them along with other crates.
 #[expect(
     clippy::expect_used,
     reason = "patterns of ours, which the tests compile"
@@ -111,7 +113,7 @@ fn pattern(text: &str) -> Regex {
 }
 
 fn applies(text: &str) -> Vec<String> {
-    static APPLIES: LazyLock<Regex> = LazyLock::new(|| pattern(r#"applies\s*=\s*"([a-z ]+)""#));
+    static APPLIES: LazyLock<Regex> = LazyLock::new(|| pattern(r#"applies[ \t]*=[ \t]*"([a-z ]+)""#));
     let words = APPLIES.captures(text).and_then(|found| found.get(1));
     words
         .map(|words| words.as_str().split(' ').map(str::to_owned).collect())
@@ -120,7 +122,7 @@ fn applies(text: &str) -> Vec<String> {
 
 fn keys(text: &str) -> Vec<Key> {
     static KEY: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r#"\$key[0-9a-z_]*\s*=\s*"((?:[^"\\]|\\.)*)"[ \t]*(nocase)?"#));
+        LazyLock::new(|| pattern(r#"\$key[0-9a-z_]*[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*(nocase)?"#));
     KEY.captures_iter(text)
         .filter_map(|found| {
             let ignore_case = found.get(2).is_some();
