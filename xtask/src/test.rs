@@ -69,6 +69,11 @@ pub fn conformance() -> Result<()> {
         ("seaworthy-image", "corpus"),
         ("seaworthy-scan", "corpus"),
         ("seaworthy-advisory", "corpus"),
+        ("seaworthy-unpack", "corpus"),
+        ("seaworthy-signatures", "corpus"),
+        ("seaworthy-signatures", "corpus_yara"),
+        ("seaworthy-engine", "corpus"),
+        ("seaworthy-engine", "malware_corpus"),
         ("seaworthy", "conformance"),
     ] {
         shell::run(servers.apply(&mut shell::cargo([

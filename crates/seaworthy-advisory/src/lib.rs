@@ -21,5 +21,6 @@ pub mod version;
 pub use build::{BuildError, BuildOptions, BuildReport, build};
 pub use cvss::{Cvss, CvssError, CvssVersion};
 pub use db::{AdvisoryDb, DbInfo, OpenError};
+pub use matching::malicious::{META as MALICIOUS_PACKAGE, SEVERITY as MALICIOUS_PACKAGE_SEVERITY};
 pub use matching::{MatchOutcome, match_image};
 pub use version::{VersionError, VersionScheme};

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use seaworthy_core::{Problem, ProblemKind};
+use seaworthy_core::Problem;
 use seaworthy_report::MalwareEngine;
 use seaworthy_scan::Tools;
 use seaworthy_scan::content::clamd::ClamdTool;
 use seaworthy_signatures::clamd::{Clamd, ClamdError, ClamdOptions};
 use seaworthy_signatures::heuristics::RULES;
-use seaworthy_signatures::yara::{LoadError, ScanLimits, YaraReport, YaraRules, clamav_files};
+use seaworthy_signatures::yara::{LoadError, ScanLimits, YaraReport, YaraRules};
 use seaworthy_unpack::Limits;
 
 use crate::EngineError;
-use crate::signatures::{SignaturesChoice, SignaturesKind, open_signatures};
+use crate::signatures::{SignaturesChoice, SignaturesKind, open_signatures, refused_rules};
 
 /// Whether malware is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub(crate) fn open_malware(
             .collect();
         malware.engines.push(MalwareEngine {
             engine: "signatures".to_owned(),
-            count: Some(what.active),
+            count: Some(what.active.saturating_sub(what.yara_rules)),
             version: match what.kind {
                 SignaturesKind::BuiltIn => Some("built-in".to_owned()),
                 _ => (!versions.is_empty()).then(|| versions.join(", ")),
@@ -102,11 +102,11 @@ pub(crate) fn open_malware(
                 .map(|time| time.to_string()),
             age_days,
         });
-        malware.notices.extend(signatures.notice);
+        malware.notices.extend(signatures.notices);
         tools.signatures = Some(signatures.set);
         installed_yara = signatures.yara;
     }
-    let (rules, refused) = yara_rules(&options.yara, installed_yara.as_deref())?;
+    let (rules, refused) = yara_rules(&options.yara, installed_yara)?;
     malware.notices.extend(refused);
     malware.engines.push(MalwareEngine {
         engine: "yara".to_owned(),
@@ -145,11 +145,11 @@ pub(crate) fn open_malware(
     Ok(malware)
 }
 
-/// Our own rules, those of the user, and those that came with the installed signatures. What of
-/// them can't be used is a notice for each place.
+/// Our own rules, those of the user, and those among the signatures. What of the user's can't be
+/// used is a notice for each place.
 fn yara_rules(
     folders: &[PathBuf],
-    installed: Option<&Path>,
+    installed: Option<YaraRules>,
 ) -> Result<(YaraRules, Vec<Problem>), EngineError> {
     let limits = ScanLimits::default();
     let mut rules = YaraRules::builtin();
@@ -166,15 +166,10 @@ fn yara_rules(
                 source: None,
             });
         }
-        notices.extend(refused(folder, &report));
+        notices.extend(refused_rules(folder, &report));
         rules = rules.joined(more);
     }
-    if let Some(folder) = installed {
-        let (files, mut report) = clamav_files(folder).map_err(|error| unusable(folder, error))?;
-        let (more, compiled) = YaraRules::from_clamav(&files, limits);
-        report.refused_count += compiled.refused_count;
-        report.refused.extend(compiled.refused);
-        notices.extend(refused(folder, &report));
+    if let Some(more) = installed {
         rules = rules.joined(more);
     }
     Ok((rules, notices))
@@ -190,20 +185,4 @@ fn unusable(folder: &Path, error: LoadError) -> EngineError {
 
 fn first_refused(report: &YaraReport) -> Option<String> {
     report.refused.first().map(ToString::to_string)
-}
-
-fn refused(folder: &Path, report: &YaraReport) -> Option<Problem> {
-    let first = first_refused(report)?;
-    let noun = match report.refused_count {
-        1 => "rule",
-        _ => "rules",
-    };
-    Some(Problem::new(
-        ProblemKind::Notice,
-        format!(
-            "{} YARA {noun} of `{}` not used, the first: {first}",
-            report.refused_count,
-            folder.display()
-        ),
-    ))
 }

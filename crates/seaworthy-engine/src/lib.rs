@@ -16,6 +16,7 @@ mod folders;
 mod knowledge;
 mod malware;
 mod observe;
+mod rules;
 mod scan;
 mod secrets;
 mod signatures;
@@ -31,6 +32,7 @@ pub use malware::{
     FileProblem, FilesOptions, FilesScan, MalwareScan, MalwareScanner, ScannedFile, scan_files,
 };
 pub use observe::{Observer, Silent, Stage};
+pub use rules::{RuleKind, RuleRow, rules};
 pub use scan::{ScanRequest, inventory, inventory_of, scan, scan_opened};
 pub use secrets::{
     NamedText, SecretOptions, SecretRule, SecretsChoice, new_baseline, secret_rules,

@@ -10,7 +10,7 @@ use seaworthy_report::{
     Inventory, MalwareEngine, Report, ReportParts, Suppressed, Timings, image_of,
 };
 use seaworthy_scan::{AnalyzerSet, Tools, scan_image};
-use seaworthy_signatures::findings::{self as malware_findings, MalwareFindings};
+use seaworthy_signatures::findings::{self as malware_findings, IntegrityCounts, MalwareFindings};
 
 use crate::cache::{CacheChoice, open_cache};
 use crate::detectors::{MalwareChoice, open_malware};
@@ -228,6 +228,7 @@ fn judge(
     findings.extend(read.secrets.findings);
     let mut problems = read.problems;
     problems.extend(unowned_left_out(read.malware.unowned_left_out));
+    problems.extend(records_in_doubt(&read.malware.integrity));
     let mut policy = request.policy.clone();
     policy.ignore.extend(read.secrets.known);
     let verdict = evaluate(&findings, &matched.gaps, &problems, &policy, request.now);
@@ -276,6 +277,26 @@ fn unowned_left_out(count: u64) -> Option<Problem> {
         "{count} more programs that no package owns lie where packages install; they are not listed"
     );
     (count > 0).then(|| Problem::new(ProblemKind::Notice, message))
+}
+
+/// Says where so many programs have no owner that none of them is told, or no record counts.
+fn records_in_doubt(counts: &IntegrityCounts) -> Option<Problem> {
+    if counts.unowned_fit || counts.unowned == 0 {
+        return None;
+    }
+    let rest = if counts.records_fit {
+        "files that packages do own were compared all the same"
+    } else {
+        "and no file was compared with what its package installed"
+    };
+    Some(Problem::new(
+        ProblemKind::Notice,
+        format!(
+            "{} programs lie where packages install and no package owns them, more than packages \
+             own: they are not listed; {rest}",
+            counts.unowned
+        ),
+    ))
 }
 
 /// Orders two versions of a package type; `None` where the order is unknown.

@@ -9,6 +9,7 @@ use seaworthy_signatures::SignatureSet;
 use seaworthy_signatures::install::{InstallDir, Installed};
 use seaworthy_signatures::manifest::Manifest;
 use seaworthy_signatures::update::compile_path;
+use seaworthy_signatures::yara::{ScanLimits, YaraReport, YaraRules, clamav_files};
 
 use crate::{EngineError, VERSION};
 
@@ -69,6 +70,8 @@ pub struct SignaturesDescription {
     pub parsed: u64,
     /// How many are looked for.
     pub active: u64,
+    /// How many of those are YARA rules.
+    pub yara_rules: u64,
     /// When they were compiled and installed.
     pub built_at: Option<Timestamp>,
     /// When the publisher made the newest of their databases, where one says so.
@@ -98,10 +101,10 @@ pub struct Signatures {
     pub set: Arc<SignatureSet>,
     /// What is to be said about it.
     pub description: SignaturesDescription,
-    /// What the report should say: nothing installed, or old.
-    pub notice: Option<Problem>,
-    /// Folder with YARA rules that were installed along with them.
-    pub yara: Option<PathBuf>,
+    /// What the report should say: nothing installed, old, or rules that can't be used.
+    pub notices: Vec<Problem>,
+    /// The YARA rules among them; none where there is none.
+    pub yara: Option<YaraRules>,
 }
 
 /// Opens the signatures that were chosen; `None` for [`SignaturesChoice::Off`].
@@ -146,11 +149,23 @@ fn installed(folder: &Path, found: &Installed, now: Timestamp) -> Result<Signatu
             ),
         )
     });
+    let mut notices: Vec<Problem> = notice.into_iter().collect();
+    let mut yara = None;
+    if !found.manifest.yara.is_empty() {
+        let rules = found.yara_folder();
+        let (files, mut report) =
+            clamav_files(&rules).map_err(|error| broken(folder, error.into()))?;
+        let (rules, compiled) = YaraRules::from_clamav(&files, ScanLimits::default());
+        report.refused_count += compiled.refused_count;
+        report.refused.extend(compiled.refused);
+        notices.extend(refused_rules(folder, &report));
+        yara = Some(rules);
+    }
     Ok(Signatures {
         set: Arc::new(set),
         description,
-        notice,
-        yara: (!found.manifest.yara.is_empty()).then(|| found.yara_folder()),
+        notices,
+        yara,
     })
 }
 
@@ -172,8 +187,10 @@ fn own(path: &Path, now: Timestamp) -> Result<Signatures, EngineError> {
     Ok(Signatures {
         set: Arc::new(compiled.set),
         description,
-        notice: None,
-        yara: None,
+        notices: refused_rules(path, &compiled.rules_report)
+            .into_iter()
+            .collect(),
+        yara: (compiled.manifest.yara_rules > 0).then_some(compiled.rules),
     })
 }
 
@@ -245,12 +262,13 @@ fn plain(
             revision: set.revision(),
             parsed: active as u64,
             active: active as u64,
+            yara_rules: 0,
             built_at: None,
             published_at: None,
             versions: Vec::new(),
         },
         set: Arc::new(set),
-        notice,
+        notices: notice.into_iter().collect(),
         yara: None,
     }
 }
@@ -265,6 +283,7 @@ fn described(
         revision: set.revision(),
         parsed: manifest.parsed,
         active: manifest.active,
+        yara_rules: manifest.yara_rules,
         built_at: Some(manifest.built_at),
         published_at: manifest.newest(),
         versions: manifest
@@ -273,6 +292,23 @@ fn described(
             .filter_map(|source| Some((source.name.clone(), source.version?)))
             .collect(),
     }
+}
+
+/// What is said of YARA rules that can't be used; `folder` is where they come from.
+pub(crate) fn refused_rules(folder: &Path, report: &YaraReport) -> Option<Problem> {
+    let first = report.refused.first()?;
+    let noun = match report.refused_count {
+        1 => "rule",
+        _ => "rules",
+    };
+    Some(Problem::new(
+        ProblemKind::Notice,
+        format!(
+            "{} YARA {noun} of `{}` not used, the first: {first}",
+            report.refused_count,
+            folder.display()
+        ),
+    ))
 }
 
 fn broken(folder: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> EngineError {
@@ -312,7 +348,7 @@ mod tests {
         let choice = SignaturesChoice::Installed(folder.path().join("none"));
         let signatures = open(&choice).unwrap().unwrap();
         assert_eq!(signatures.description.kind, SignaturesKind::BuiltIn);
-        let notice = signatures.notice.as_ref().unwrap();
+        let notice = signatures.notices.first().unwrap();
         assert_eq!(notice.kind, ProblemKind::Notice);
         assert!(notice.message.contains("signatures update"), "{notice:?}");
         // Encoded, so that no other scanner trips on this repository.

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::BuildReport;
+use crate::clamav::Reason;
 use crate::cvd::Verified;
+use crate::yara::YaraReport;
 
 /// Name of the file.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -22,6 +24,8 @@ pub const MANIFEST_FORMAT: u32 = 1;
 const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 /// Most signatures that are kept out, and files of unknown kind, named one by one.
 const MAX_NAMED: usize = 1000;
+/// YARA rules that are named even where other signatures have taken all that room.
+const MAX_NAMED_RULES: usize = 100;
 
 /// Everything that is known of an installed set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +52,9 @@ pub struct Manifest {
     pub parsed: u64,
     /// Those that are looked for.
     pub active: u64,
+    /// Those among them that are YARA rules.
+    #[serde(default)]
+    pub yara_rules: u64,
     /// Those among them that are tried on every file, for want of a literal.
     pub always_tried: u64,
     /// The files they come from, in the order they were read.
@@ -150,6 +157,9 @@ pub struct ReasonCount {
 pub struct NamedInactive {
     /// File it stands in.
     pub file: String,
+    /// Line from 1, where it is known: of YARA rules.
+    #[serde(default)]
+    pub line: Option<usize>,
     /// Its name.
     pub name: String,
     /// Why, in words.
@@ -224,6 +234,7 @@ impl Manifest {
             fingerprint: String::new(),
             parsed: report.parsed as u64,
             active: report.active as u64,
+            yara_rules: 0,
             always_tried: report.always_tried as u64,
             sources,
             kinds: kinds
@@ -242,6 +253,7 @@ impl Manifest {
                 .take(MAX_NAMED)
                 .map(|inactive| NamedInactive {
                     file: inactive.file.clone(),
+                    line: None,
                     name: inactive.name.clone(),
                     reason: inactive.reason.as_str().to_owned(),
                 })
@@ -255,6 +267,58 @@ impl Manifest {
             problems: Vec::new(),
             yara: Vec::new(),
         }
+    }
+
+    /// Counts the YARA rules among the signatures, and names those that can't be used.
+    pub(crate) fn take_rules(&mut self, report: &YaraReport) {
+        let (active, refused) = (report.rules as u64, report.refused_count as u64);
+        let parsed = active.saturating_add(refused);
+        if parsed == 0 {
+            return;
+        }
+        self.yara_rules = active;
+        self.parsed = self.parsed.saturating_add(parsed);
+        self.active = self.active.saturating_add(active);
+        self.kinds.push(KindCount {
+            kind: Reason::Yara.as_str().to_owned(),
+            parsed,
+            active,
+        });
+        if refused > 0 {
+            self.inactive.push(ReasonCount {
+                reason: "yara rule that does not compile".to_owned(),
+                count: refused,
+            });
+            self.inactive
+                .sort_by_key(|row| std::cmp::Reverse(row.count));
+        }
+        let active = report.rules_by_file.iter();
+        let active = active.map(|(file, count)| (file, *count as u64, true));
+        let refused = report.refused.iter().map(|row| (&row.file, 1, false));
+        let of_source: BTreeMap<String, usize> = self
+            .sources
+            .iter()
+            .enumerate()
+            .map(|(number, source)| (source.name.clone(), number))
+            .collect();
+        for (file, count, is_active) in active.chain(refused) {
+            let number = of_source.get(file).or_else(|| {
+                let (container, _) = file.rsplit_once('/')?;
+                of_source.get(container)
+            });
+            if let Some(source) = number.and_then(|number| self.sources.get_mut(*number)) {
+                source.parsed += count;
+                source.active += if is_active { count } else { 0 };
+            }
+        }
+        let room = MAX_NAMED.saturating_sub(self.inactive_named.len());
+        let named = report.refused.iter().take(room.max(MAX_NAMED_RULES));
+        self.inactive_named.extend(named.map(|row| NamedInactive {
+            file: row.file.clone(),
+            line: row.line,
+            name: row.rule.clone().unwrap_or_else(|| "(no rule)".to_owned()),
+            reason: row.reason.clone(),
+        }));
     }
 
     /// The revision as a number.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use seaworthy_core::{
     Certainty, Detail, Finding, FindingEvidence, Fingerprint, ImageEvidence, Location,
-    MalwareBasis, MalwareDetail, Package, Remediation, RuleId, Severity, Subject, TracedItem,
+    MalwareBasis, MalwareDetail, Meta, Package, Remediation, RuleId, Severity, Subject, TracedItem,
 };
 
 use super::candidates::{self, Hit, Looked};
@@ -17,8 +17,17 @@ use super::{Judge, open};
 use crate::db::AdvisoryDb;
 use crate::ecosystems;
 
+/// How the rule of all these findings describes itself.
+pub const META: Meta = Meta {
+    id: "malicious-package",
+    revision: 1,
+    summary: "package that was published to do harm",
+    references: &["https://github.com/ossf/malicious-packages"],
+};
+/// How bad it is where nothing makes it less: in the final view and for certain.
+pub const SEVERITY: Severity = Severity::Critical;
 /// The rule of all these findings.
-pub(super) const RULE: RuleId = RuleId::new("malicious-package");
+pub(super) const RULE: RuleId = RuleId::new(META.id);
 
 /// Type, name and version of a package.
 type Key = (String, String, String);
@@ -140,7 +149,7 @@ fn finding(evidence: &ImageEvidence, places: &[Place<'_>]) -> Option<Finding> {
             ],
         ),
         detail: Detail::Malware(Box::new(MalwareDetail {
-            summary: "package that was published to do harm".to_owned(),
+            summary: META.summary.to_owned(),
             basis: MalwareBasis::Package,
             names: ids.iter().map(|id| format!("advisory: {id}")).collect(),
             started_by: Vec::new(),

@@ -13,7 +13,7 @@
 
 mod candidates;
 mod gaps;
-mod malicious;
+pub(crate) mod malicious;
 mod merge;
 mod origin;
 pub mod range;

@@ -4,8 +4,9 @@
 //! that an upgrade replaced is compared with the upgrade's record. The records: dpkg's md5sums
 //! (without configuration files), apk's `Z:` lines, rpm's file digests. Not judged: `etc` and
 //! `var`, where files are meant to be edited, byte code that an interpreter makes again, and
-//! images whose records are not about their files (no records, or more programs without an owner
-//! than with one). Left out: links, which carry no bytes, and modes.
+//! images whose records are not about their files: no records, or more programs without an owner
+//! than with one and no more that are right than wrong. Whoever plants a thousand programs so
+//! silences what is said of programs without an owner, which is told, and nothing else. Left out: links, which carry no bytes, and modes.
 
 use std::collections::HashSet;
 
@@ -213,6 +214,8 @@ pub struct IntegrityCounts {
     pub unowned: u64,
     /// Whether the image's package records are about its files at all.
     pub records_fit: bool,
+    /// Whether programs without an owner are the exception, so that each of them means something.
+    pub unowned_fit: bool,
 }
 
 /// The records of an image, ready to be asked.
@@ -260,8 +263,13 @@ impl<'i> Records<'i> {
             }
         }
         let counts = records.counts;
-        records.fit &= counts.unowned <= counts.intact + counts.differing + counts.unknown;
+        let owned = counts.intact + counts.differing + counts.unknown;
+        let are_few = counts.unowned <= owned;
+        // Files that are what a package recorded show whose records these are, whatever was put
+        // beside them.
+        records.fit &= are_few || counts.intact > counts.differing;
         records.counts.records_fit = records.fit;
+        records.counts.unowned_fit = records.fit && are_few;
         records
     }
 
@@ -349,6 +357,9 @@ impl<'i> Records<'i> {
         traced: &TracedItem,
         executable: &ExecutableEvidence,
     ) -> Option<(&'static HeuristicRule, Severity, String)> {
+        if !self.counts.unowned_fit {
+            return None;
+        }
         let path = traced.path.as_str();
         let name = traced.path.file_name();
         let parent = traced.path.parent().unwrap_or_default();

@@ -50,6 +50,15 @@ pub(crate) const KNOWN_MALWARE: HeuristicRule = HeuristicRule {
     negative: &[],
 };
 
+/// How the finding about owned files without a recorded digest describes itself; it is no more
+/// than negligible.
+pub const UNVERIFIABLE_FILES: Meta = Meta {
+    id: "unverifiable-files",
+    revision: 1,
+    summary: "executable files whose integrity is unknown",
+    references: &["https://attack.mitre.org/techniques/T1554/"],
+};
+
 /// Places that a finding names.
 const PLACES: usize = 32;
 /// Findings of one rule about files without an owner: an image that copies a whole system's
@@ -687,7 +696,7 @@ impl<'i> Judge<'i> {
                 owners.entry(owner).or_insert((0, traced)).0 += 1;
             }
         }
-        let id = RuleId::new("unverifiable-files");
+        let id = RuleId::new(UNVERIFIABLE_FILES.id);
         let total: u64 = owners.values().map(|(count, _)| count).sum();
         let mut evidence: Vec<FindingEvidence> = owners
             .iter()
@@ -723,7 +732,7 @@ impl<'i> Judge<'i> {
             }),
             references: Vec::new(),
             detail: Detail::Malware(Box::new(MalwareDetail {
-                summary: "executable files whose integrity is unknown".to_owned(),
+                summary: UNVERIFIABLE_FILES.summary.to_owned(),
                 basis: MalwareBasis::Integrity,
                 names: Vec::new(),
                 started_by: Vec::new(),

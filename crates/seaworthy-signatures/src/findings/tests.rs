@@ -290,8 +290,28 @@ fn an_image_whose_records_are_not_about_its_files_accuses_nobody() {
         .collect();
     let image = with_system(strangers, Vec::new());
     assert_eq!(lines(&image), Vec::<String>::new());
-    assert!(!findings(&image).integrity.records_fit);
+    let counts = findings(&image).integrity;
+    assert!(!counts.unowned_fit && counts.unowned > counts.intact);
     assert_eq!(lines(&image_without_records()), Vec::<String>::new());
+}
+
+#[test]
+fn who_plants_a_thousand_programs_does_not_hide_the_one_that_was_changed() {
+    let planted = || (0..1000).map(|n| program(&format!("usr/bin/{n}"), B));
+    let changed = planted().chain([program("usr/bin/du", B)]).collect();
+    let image = with_system(changed, vec![owned("usr/bin/du", Some(A))]);
+    let found = one(&image);
+    assert_eq!(found.rule.as_str(), "tampered-file");
+    let counts = findings(&image).integrity;
+    assert!(counts.records_fit && !counts.unowned_fit);
+    assert_eq!(counts.unowned, 1000);
+    // Records of another system: next to nothing is what they say.
+    let others: Vec<_> = (0..9)
+        .map(|n| owned(&format!("usr/bin/{n}"), Some(A)))
+        .collect();
+    let image = with_system(planted().collect(), others);
+    assert!(!findings(&image).integrity.records_fit);
+    assert_eq!(lines(&image), Vec::<String>::new());
 }
 
 fn image_without_records() -> ImageEvidence {

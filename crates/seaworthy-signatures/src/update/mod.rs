@@ -312,7 +312,7 @@ fn finish(
 /// An empty set would look like an installed one and find nothing.
 fn check_filled(compiled: &Compiled, from: &Path) -> Result<(), UpdateError> {
     let manifest = &compiled.manifest;
-    if manifest.active > 0 || !manifest.yara.is_empty() {
+    if manifest.active > 0 {
         return Ok(());
     }
     let reason = match (manifest.problems.first(), manifest.inactive.first()) {

@@ -17,6 +17,7 @@ use crate::clamav::{FileKind, Reason, lines};
 use crate::cvd::{Container, Header, verify_sign};
 use crate::manifest::{Manifest, Source, SourceProblem, Trust, YaraFile};
 use crate::sign::Certificate;
+use crate::yara::{ScanLimits, YaraReport, YaraRules};
 use crate::{BuildError, BuildReport, SignatureSet};
 
 /// Folders inside folders.
@@ -38,6 +39,10 @@ pub struct Compiled {
     pub manifest: Manifest,
     /// How the build went.
     pub report: BuildReport,
+    /// The YARA rules among them, ready for use.
+    pub rules: YaraRules,
+    /// What of those can't be used, beyond the first that the manifest names too.
+    pub rules_report: YaraReport,
     /// Contents of [`Manifest::yara`], in its order.
     pub(crate) yara: Vec<Vec<u8>>,
 }
@@ -198,13 +203,22 @@ impl Sources {
         }
         let (set, report) = SignatureSet::finish(reader.builder)?;
         let mut manifest = Manifest::describe(&report, reader.sources, builder, now);
-        let (files, yara) = reader.yara.into_iter().unzip();
-        manifest.yara = files;
+        let files: Vec<(String, Vec<u8>)> = reader
+            .yara
+            .iter_mut()
+            .map(|(file, bytes)| (file.file.clone(), std::mem::take(bytes)))
+            .collect();
+        let (rules, rules_report) = YaraRules::from_clamav(&files, ScanLimits::default());
+        manifest.take_rules(&rules_report);
+        manifest.yara = reader.yara.into_iter().map(|(file, _)| file).collect();
+        let yara = files.into_iter().map(|(_, bytes)| bytes).collect();
         manifest.problems = reader.problems;
         Ok(Compiled {
             set,
             manifest,
             report,
+            rules,
+            rules_report,
             yara,
         })
     }
@@ -297,8 +311,9 @@ impl Reader {
                     size,
                     sha256: hex(&Sha256::digest(&bytes)),
                 };
-                self.yara.push((file, bytes.clone()));
+                self.yara.push((file, bytes));
             }
+            return;
         }
         self.builder.add_file(name, bytes);
     }
@@ -419,7 +434,10 @@ mod tests {
             &unsigned(&[("main.ndb", body.as_bytes())], false),
         );
         write("broken.cvd", b"no container");
-        write("rules/x.yar", b"rule x { condition: false }");
+        write(
+            "rules/x.yar",
+            b"rule x { condition: false }\n\nrule y { condition: $none }\n",
+        );
         write("README", b"text");
         std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
         let gather = || {
@@ -438,7 +456,16 @@ mod tests {
         assert_eq!(row("a.ndb"), Some((2, 1, None)));
         assert_eq!(row("sub/a.ndb"), Some((1, 1, None)));
         assert_eq!(row("main.cvd"), Some((1, 1, Some(6))));
-        assert_eq!(row("rules/x.yar"), Some((1, 0, None)));
+        assert_eq!(row("rules/x.yar"), Some((2, 1, None)));
+        assert_eq!((manifest.parsed, manifest.active), (6, 4));
+        assert_eq!((manifest.yara_rules, compiled.rules.len()), (1, 1));
+        let refused = manifest.inactive_named.iter().find(|row| row.name == "y");
+        let refused = refused.unwrap();
+        assert_eq!(
+            (refused.file.as_str(), refused.line),
+            ("rules/x.yar", Some(3))
+        );
+        assert!(refused.reason.contains("$none"), "{refused:?}");
         assert_eq!((row("broken.cvd"), row("README")), (None, None));
         assert!(manifest.unknown_files.contains(&"README".to_owned()));
         assert_eq!(manifest.yara[0].file, "rules/x.yar");

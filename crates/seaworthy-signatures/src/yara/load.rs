@@ -1,6 +1,6 @@
 //! Rule files of others: folders of them, and those in a ClamAV database.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 
 use super::pack::PackBuilder;
@@ -71,6 +71,8 @@ pub struct YaraReport {
     pub files: usize,
     /// Rules that are in use, private ones and repeated inclusions counted too.
     pub rules: usize,
+    /// The same by the file they stand in; files without any are left out.
+    pub rules_by_file: BTreeMap<String, usize>,
     /// Rules, files and inclusions that are not.
     pub refused_count: usize,
     /// Those, in the order they were met; only the first ten thousand.
@@ -379,7 +381,12 @@ impl Compilation<'_> {
                 added = self.builder.add(namespace, text);
             }
             match added {
-                Ok(()) => self.report.rules += usize::from(piece.kind != Kind::Import),
+                Ok(()) if piece.kind == Kind::Import => {}
+                Ok(()) => {
+                    self.report.rules += 1;
+                    let of_file = self.report.rules_by_file.entry(file.clone());
+                    *of_file.or_default() += 1;
+                }
                 Err(complaint) => {
                     let before = text.get(..complaint.at).unwrap_or_default();
                     let line = piece.line + before.matches('\n').count();

@@ -1,11 +1,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use clap::{Args, Subcommand};
-use seaworthy_engine::{import_gitleaks, secret_rules};
+use clap::{Args, Subcommand, ValueEnum};
+use seaworthy_core::Severity;
+use seaworthy_engine::{RuleKind, RuleRow, import_gitleaks, rules};
 use seaworthy_policy::nearest;
+use serde::Serialize;
 
 use super::SUCCESS;
+use super::signatures::show::write_json;
 use crate::options::read_text;
 use crate::output;
 use crate::session::Session;
@@ -28,17 +31,78 @@ Rules of your own (`--secret-rules FILE`):
 
 Examples:
   seaworthy rules aws-access-key-id
+  seaworthy rules --kind malware --format json
   seaworthy rules import gitleaks.toml > rules.toml";
 
-/// List the rules that find secrets, or show one: what it finds, and where to revoke that.
+/// List the rules that find secrets and malware, or show one: what it finds and what to do then.
 #[derive(Args)]
 #[command(after_long_help = FORMAT, args_conflicts_with_subcommands = true)]
 pub struct RulesArgs {
     /// Show this rule
     #[arg(value_name = "RULE")]
     rule: Option<String>,
+    /// List rules of this kind alone
+    #[arg(long, value_name = "KIND")]
+    kind: Option<Kind>,
+    /// How to write them
+    #[arg(long, short, value_name = "FORMAT", default_value = "table")]
+    format: Format,
     #[command(subcommand)]
     action: Option<RulesAction>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Keys, tokens and passwords
+    Secret,
+    /// What files do, where they lie, what packages recorded of them
+    Malware,
+    /// YARA rules of ours
+    Yara,
+}
+
+impl Kind {
+    const fn of(self) -> RuleKind {
+        match self {
+            Kind::Secret => RuleKind::Secret,
+            Kind::Malware => RuleKind::Malware,
+            Kind::Yara => RuleKind::Yara,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    kind: &'static str,
+    severity: Severity,
+    summary: &'a str,
+    advice: &'a str,
+    references: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attack: Option<&'static str>,
+}
+
+impl<'a> Row<'a> {
+    fn of(rule: &'a RuleRow) -> Row<'a> {
+        Row {
+            id: &rule.id,
+            kind: rule.kind.as_str(),
+            severity: rule.severity,
+            summary: &rule.summary,
+            advice: &rule.advice,
+            references: &rule.references,
+            attack: rule.attack,
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -72,24 +136,12 @@ pub fn run(args: &RulesArgs, session: &Session) -> Result<u8> {
     if let Some(RulesAction::Import { file }) = &args.action {
         return import(file, session);
     }
-    let rules = secret_rules()?;
+    let mut rules = rules()?;
+    if let Some(kind) = args.kind {
+        rules.retain(|rule| rule.kind == kind.of());
+    }
     let Some(wanted) = &args.rule else {
-        let column = rules
-            .iter()
-            .map(|rule| rule.id.chars().count())
-            .max()
-            .unwrap_or(0);
-        output::write(None, |out| {
-            for rule in &rules {
-                writeln!(
-                    out,
-                    "{:column$}  {:8}  {}",
-                    rule.id, rule.severity, rule.summary
-                )?;
-            }
-            Ok(())
-        })?;
-        return Ok(SUCCESS);
+        return list(&rules, args.format);
     };
     let Some(rule) = rules.iter().find(|rule| rule.id == *wanted) else {
         let ids = rules.iter().map(|rule| rule.id.as_str());
@@ -103,11 +155,47 @@ pub fn run(args: &RulesArgs, session: &Session) -> Result<u8> {
         ));
     };
     output::write(None, |out| {
+        if args.format == Format::Json {
+            return write_json(&Row::of(rule), out);
+        }
         writeln!(out, "{}", rule.id)?;
+        writeln!(out, "  kind       {}", rule.kind.as_str())?;
         writeln!(out, "  finds      {}", rule.summary)?;
         writeln!(out, "  severity   {}", rule.severity)?;
-        writeln!(out, "  revoke at  {}", rule.revoke)?;
-        writeln!(out, "  read more  {}", rule.reference)
+        writeln!(out, "  then       {}", rule.advice)?;
+        if let Some(attack) = rule.attack {
+            writeln!(out, "  attack     {attack}")?;
+        }
+        for reference in &rule.references {
+            writeln!(out, "  read more  {reference}")?;
+        }
+        Ok(())
+    })?;
+    Ok(SUCCESS)
+}
+
+fn list(rules: &[RuleRow], format: Format) -> Result<u8> {
+    let column = rules
+        .iter()
+        .map(|rule| rule.id.chars().count())
+        .max()
+        .unwrap_or(0);
+    output::write(None, |out| {
+        if format == Format::Json {
+            let rows: Vec<Row<'_>> = rules.iter().map(Row::of).collect();
+            return write_json(&rows, out);
+        }
+        for rule in rules {
+            writeln!(
+                out,
+                "{:column$}  {:7}  {:10}  {}",
+                rule.id,
+                rule.kind.as_str(),
+                rule.severity,
+                rule.summary
+            )?;
+        }
+        Ok(())
     })?;
     Ok(SUCCESS)
 }

@@ -243,6 +243,37 @@ fn rules_are_listed_and_shown() {
     );
 }
 
+#[test]
+fn rules_about_malware_are_listed_beside_those_about_secrets() {
+    let program = Program::new();
+    let list = program.run(&["rules", "--kind", "malware"]);
+    for id in [
+        "tampered-file",
+        "miner-wallet",
+        "unverifiable-files",
+        "malicious-package",
+    ] {
+        let lines = list.check(0).stdout.lines();
+        let mut found = lines.filter(|line| line.split_whitespace().next() == Some(id));
+        let words: Vec<&str> = found.next().expect(id).split_whitespace().collect();
+        assert!(words[1] == "malware" && words.len() > 4, "{words:?}");
+    }
+    let all = program.run(&["rules", "--format", "json"]).json();
+    let of_kind = |kind: &str| {
+        let rules = all.as_array().unwrap().iter();
+        rules.filter(|rule| rule["kind"] == kind).count()
+    };
+    let counts = ["secret", "malware", "yara"].map(of_kind);
+    assert_eq!(counts.iter().sum::<usize>(), all.as_array().unwrap().len());
+    assert_eq!(counts[1], list.stdout.lines().count());
+    let one = program.run(&["rules", "shell_decode_run", "--format", "json"]);
+    let one = one.json();
+    assert_eq!(one["kind"], "yara");
+    assert_eq!(one["severity"], "high");
+    let none = program.run(&["rules", "tampered-file", "--kind", "secret"]);
+    assert!(none.check(2).stderr.contains("no rule `tampered-file`"));
+}
+
 /// A source tree with a secret of its own, and a Dockerfile that holds another.
 fn sources() -> Program {
     let program = Program::new();

@@ -20,10 +20,9 @@ Examples:
   seaworthy signatures test --signatures ./set FILE
 
 Read are containers (.cvd .cld .cud), hashes (.hdb .hsb .mdb .msb), body and logical signatures
-(.ndb .ldb), allow and ignore lists (.fp .sfp .ign .ign2). YARA rules (.yar .yara) are kept beside
-them. Other kinds ClamAV has are counted as kept out. Files whose name begins with a dot, and
-folders behind links, are passed over. A container that is broken or not its publisher's is not
-used at all.
+(.ndb .ldb), allow and ignore lists (.fp .sfp .ign .ign2), and YARA rules (.yar .yara). Other kinds
+ClamAV has are counted as kept out. Files whose name begins with a dot, and folders behind links,
+are passed over. A container that is broken or not its publisher's is not used at all.
 
 Files in the folder `extra` of the installation are part of every build and update. The same files
 give the same signatures, byte for byte.

@@ -1,7 +1,7 @@
 //! Malware signatures: getting them, looking at them, trying them.
 
 mod build;
-mod show;
+pub(super) mod show;
 mod status;
 mod test;
 mod update;

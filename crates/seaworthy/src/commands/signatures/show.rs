@@ -45,12 +45,15 @@ pub fn write_tables(manifest: &Manifest, session: &Session, out: &mut dyn Write)
     }
     if session.verbose {
         for inactive in &manifest.inactive_named {
+            let line = inactive
+                .line
+                .map_or_else(String::new, |line| format!(":{line}"));
             writeln!(
                 out,
-                "  {} in {}: {}",
+                "  {} in {}{line}: {}",
                 printable(&inactive.name),
                 printable(&inactive.file),
-                inactive.reason
+                printable(&inactive.reason)
             )?;
         }
     }

@@ -128,15 +128,14 @@ fn write_table(
     writeln!(out, "whole       {whole}")?;
     if !manifest.yara.is_empty() {
         let size = manifest.yara.iter().map(|file| file.size).sum();
-        let files = if manifest.yara.len() == 1 {
-            "file"
-        } else {
-            "files"
-        };
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        let files = manifest.yara.len() as u64;
         writeln!(
             out,
-            "yara        {} {files} of rules, {}",
-            manifest.yara.len(),
+            "yara        {} rule{} of {files} file{}, {}",
+            manifest.yara_rules,
+            plural(manifest.yara_rules),
+            plural(files),
             format_size(size)
         )?;
     }

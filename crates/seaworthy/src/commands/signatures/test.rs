@@ -93,7 +93,7 @@ pub fn run(args: &TestArgs, place: &InstallDir, session: &Session) -> Result<u8>
     let found = scan_files(&scanner, &args.files, &options, &seen, cancel)?;
     let took = started.elapsed();
     progress.finish();
-    if let Some(notice) = &signatures.notice {
+    for notice in &signatures.notices {
         session.warn(&notice.message);
     }
     for problem in &found.problems {
