@@ -87,8 +87,11 @@ rule elf_cpu_miner {
         $g = "cryptonight"
         $h = "\"login\""
         $i = "xmrig" nocase
+        // The words of the pool protocol: who only knows of miners does not speak it.
+        $p1 = "job_id"
+        $p2 = "keepalived"
     condition:
-        any of ($key*) and (5 of ($a, $b, $c, $d, $e, $f, $g, $h, $i))
+        any of ($key*) and (5 of ($a, $b, $c, $d, $e, $f, $g, $h, $i) and any of ($p*))
 }
 
 rule elf_stratum_miner {
@@ -133,8 +136,12 @@ rule elf_graphics_miner {
         $d = "--algo"
         $e = "hashrate" nocase
         $f = "scrypt"
+        $p1 = "mining.subscribe"
+        $p2 = "mining.notify"
+        $p3 = "eth_submitWork"
+        $p4 = "eth_submitHashrate"
     condition:
-        any of ($key*) and (3 of ($a, $b, $c, $d, $e, $f))
+        any of ($key*) and (3 of ($a, $b, $c, $d, $e, $f) and any of ($p*))
 }
 
 rule browser_miner {
