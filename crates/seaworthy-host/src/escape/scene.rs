@@ -627,7 +627,18 @@ impl<'f> Scene<'f> {
         let off =
             |place: &str, text: String| fact("seccomp", place, text, vec![Change::DefaultSeccomp]);
         let is_off = self.status.and_then(|status| status.seccomp) == Some(0);
-        if is_off && found.is_empty() && self.declared.seccomp != SeccompChoice::Default {
+        if is_off && found.is_empty() {
+            // A daemon without a profile is the reason that a change on the host takes away.
+            let of_daemon = match self.declared.seccomp {
+                SeccompChoice::Default => self.daemon_call(name, CapSet(0)),
+                _ => Vec::new(),
+            };
+            if of_daemon
+                .iter()
+                .any(|support| support.key == "seccomp-daemon")
+            {
+                return of_daemon;
+            }
             return vec![off("/proc/PID/status Seccomp", "0, no filter".into())];
         }
         let capabilities = self.container.capabilities().unwrap_or(CapSet::ALL);

@@ -507,8 +507,12 @@ fn each_change_takes_away_the_facts_it_cuts() {
         let facts = opened(*open);
         let index = HostIndex::new(&facts);
         let scene = Scene::new(&index, &facts.containers()[0]).unwrap();
+        let mut seen = BTreeSet::new();
         for premise in RULES.iter().flat_map(|rule| rule.needs) {
             for support in scene.supports(premise) {
+                if !seen.insert(support.key.clone()) {
+                    continue;
+                }
                 for cut in &support.cuts {
                     let after = what_if(&facts, std::slice::from_ref(cut), Some("web"));
                     let index = HostIndex::new(&after);
@@ -717,6 +721,31 @@ fn the_kernel_goes_before_the_engine() {
         }]);
     }
     assert!(report(&facts).paths.is_empty());
+}
+
+#[test]
+fn a_container_that_the_kernel_does_not_filter_has_no_profile() {
+    let mut facts = opened(|f| kernel(f, "6.6.14"));
+    let view = |seccomp| ProcessView {
+        status: Fact::Known(Status {
+            uid: vec![1000; 4],
+            no_new_privs: Some(true),
+            seccomp: Some(seccomp),
+            ..Status::default()
+        }),
+        uid_map: Fact::Known(vec![IdRange {
+            inside: 0,
+            outside: 0,
+            length: u32::MAX,
+        }]),
+        mounts: Fact::Known(Vec::new()),
+        label: Fact::Known("docker-default (enforce)".into()),
+        ..ProcessView::default()
+    };
+    container(&mut facts).kernel = Fact::Known(view(2));
+    assert!(!live(&facts, Level::Possible).contains("kernel-netfilter-userns"));
+    container(&mut facts).kernel = Fact::Known(view(0));
+    assert!(live(&facts, Level::Certain).contains("kernel-netfilter-userns"));
 }
 
 #[test]
