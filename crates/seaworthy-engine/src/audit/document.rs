@@ -1,11 +1,12 @@
 use seaworthy_core::Severity;
+use seaworthy_host::escape::EscapeGraph;
 use seaworthy_host::exposure::ExposureRow;
 use seaworthy_host::resources::Resources;
 use seaworthy_host::rules::{Evidence, Mode, Section};
 use serde::Serialize;
 
 /// Version of the document, `major.minor`.
-pub const AUDIT_SCHEMA_VERSION: &str = "1.0";
+pub const AUDIT_SCHEMA_VERSION: &str = "1.1";
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -155,6 +156,8 @@ pub struct Audit {
     pub sections: Vec<SectionScore>,
     /// Checks, by part; failures first, worst first.
     pub checks: Vec<Check>,
+    /// Paths from containers to the host, and what cuts them.
+    pub escape: EscapeGraph,
     /// Who reaches whom.
     pub exposure: Vec<ExposureRow>,
     /// Limits.

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use seaworthy_core::Severity;
 use seaworthy_host::facts::{Fact, Facts, ImageScan};
 use seaworthy_host::rules::{Evidence, HostRule, Mode, Outcome, Section, rules};
-use seaworthy_host::{exposure, resources};
+use seaworthy_host::{escape, exposure, resources};
 use seaworthy_policy::{Ignore, Policy};
 use seaworthy_report::Report;
 
@@ -80,6 +80,7 @@ pub fn audit(request: &AuditRequest) -> Audit {
         reasons,
         notes: exceptions.notes(),
         sections: scores(&checks),
+        escape: escape::analyse(facts),
         exposure: exposure::table(facts),
         resources: resources::table(facts),
         unknown: unknown(facts),

@@ -4,11 +4,13 @@
 //! document for people; its serde form is the one for machines.
 
 mod document;
+mod escape;
 mod judge;
 mod table;
 
 pub use document::{
     AUDIT_SCHEMA_VERSION, Audit, AuditOutcome, Check, Excepted, HostSummary, SectionScore, Status,
 };
+pub use escape::write_escape_table;
 pub use judge::{AuditRequest, Profile, audit, scan_of};
 pub use table::write_table;

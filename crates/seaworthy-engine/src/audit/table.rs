@@ -68,6 +68,7 @@ pub fn write_table(audit: &Audit, options: &RenderOptions, out: &mut dyn Write) 
             }
         }
     }
+    super::escape::write_escape_table(&audit.escape, options, out)?;
     write_exposure(audit, options, &paint, out)?;
     write_resources(audit, options, &paint, out)?;
     if !audit.unknown.is_empty() {
@@ -250,7 +251,7 @@ fn write_resources(
 }
 
 /// The first rows of a table, or all with `--details`.
-fn write_some(
+pub(super) fn write_some(
     count: usize,
     options: &RenderOptions,
     out: &mut dyn Write,
@@ -281,17 +282,17 @@ fn cut(text: &str, columns: usize) -> String {
     short
 }
 
-const RED: &str = "31;1";
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
-const BOLD: &str = "1";
+pub(super) const RED: &str = "31;1";
+pub(super) const GREEN: &str = "32";
+pub(super) const YELLOW: &str = "33";
+pub(super) const BOLD: &str = "1";
 
-struct Paint {
-    colour: bool,
+pub(super) struct Paint {
+    pub(super) colour: bool,
 }
 
 impl Paint {
-    fn with(&self, code: &str, text: &str) -> String {
+    pub(super) fn with(&self, code: &str, text: &str) -> String {
         if self.colour && !code.is_empty() {
             format!("\x1b[{code}m{text}\x1b[0m")
         } else {

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use seaworthy_engine::Report;
-use seaworthy_engine::audit::{AuditRequest, Profile, audit, scan_of, write_table};
+use seaworthy_engine::audit::{
+    AuditRequest, Profile, audit, scan_of, write_escape_table, write_table,
+};
+use seaworthy_host::escape::{self, EscapeGraph};
 use seaworthy_host::facts::{CollectRequest, Facts, HostRoot, collect};
 use seaworthy_report::RenderOptions;
 
@@ -26,6 +29,11 @@ Examples:
   sudo seaworthy audit --write-facts host.json  record what there is
   seaworthy audit --facts host.json             judge the record, anywhere
   seaworthy audit --scan-report app.json        let scans answer the checks on images
+  seaworthy audit --what-if cap_drop=NET_RAW,pid=private --container web
+                                                escape paths as they would be then
+  seaworthy audit --plan 'docker run --privileged alpine'
+                                                escape paths of what is not started yet
+  seaworthy audit --format dot | dot -Tsvg      draw the escape paths
 
 Exceptions stand in the policy file, with a reason:
   [[ignore]]
@@ -63,6 +71,15 @@ pub struct AuditArgs {
     /// than once
     #[arg(long, value_name = "FILE")]
     scan_report: Vec<PathBuf>,
+    /// Show the escape paths as they would be after changes: `cap_drop=NET_RAW,pid=private`
+    #[arg(long, value_name = "CHANGES")]
+    what_if: Option<String>,
+    /// Make the changes of `--what-if` in this container only
+    #[arg(long, value_name = "NAME", requires = "what_if")]
+    container: Option<String>,
+    /// Show the escape paths of a container before it is started: `docker run …`
+    #[arg(long, value_name = "COMMAND")]
+    plan: Option<String>,
     /// How to write the audit
     #[arg(
         long,
@@ -100,6 +117,8 @@ enum FormatArg {
     Table,
     /// For machines
     Json,
+    /// The escape paths as Graphviz draws them
+    Dot,
 }
 
 pub fn run(args: &AuditArgs, session: &Session) -> Result<u8> {
@@ -132,6 +151,9 @@ pub fn run(args: &AuditArgs, session: &Session) -> Result<u8> {
             writeln!(out)
         })?;
     }
+    if args.what_if.is_some() || args.plan.is_some() || args.format == FormatArg::Dot {
+        return paths(args, &facts, session);
+    }
     let audit = audit(&AuditRequest {
         facts,
         profile: match args.profile {
@@ -159,9 +181,74 @@ pub fn run(args: &AuditArgs, session: &Session) -> Result<u8> {
             let end = whole.iter().position(|byte| *byte == b'\n');
             out.write_all(&whole[..end.map_or(whole.len(), |end| end + 1)])
         }
-        FormatArg::Table => write_table(&audit, &options, out),
+        // Dot is written by `paths`.
+        FormatArg::Table | FormatArg::Dot => write_table(&audit, &options, out),
     })?;
     Ok(audit.exit_status)
+}
+
+/// The escape paths alone: as they are, after changes, or of a container that is not there
+/// yet.
+fn paths(args: &AuditArgs, facts: &Facts, session: &Session) -> Result<u8> {
+    let (mut facts, planned) = match &args.plan {
+        Some(command) => {
+            let plan = escape::parse_plan(command).map_err(|error| anyhow!("{error}"))?;
+            let (facts, container) = escape::with_plan(facts, &plan);
+            (facts, Some(container.id))
+        }
+        None => (facts.clone(), None),
+    };
+    if let Some(text) = &args.what_if {
+        let changes = escape::parse_changes(text).map_err(|error| anyhow!("{error}"))?;
+        let only = args.container.as_deref();
+        let is_there = |name: &str| {
+            facts
+                .containers()
+                .iter()
+                .any(|c| c.name == name || c.id == name)
+        };
+        if let Some(name) = only.filter(|name| !is_there(name)) {
+            return Err(anyhow!(
+                "there is no container `{name}`\n  hint: `docker ps --all` lists them"
+            ));
+        }
+        facts = escape::what_if(&facts, &changes, only);
+    }
+    let mut graph: EscapeGraph = escape::analyse(&facts);
+    if let Some(id) = planned {
+        let name = facts
+            .containers()
+            .iter()
+            .find(|c| c.id == id)
+            .map(|c| c.name.clone());
+        graph.containers.retain(|report| report.id == id);
+        graph
+            .without_path
+            .retain(|other| Some(other) == name.as_ref());
+        graph.unknown.clear();
+        graph.host = None;
+    }
+    let target = args.output.as_deref();
+    let options = RenderOptions {
+        details: args.details,
+        ..session.render_options(target.is_some())
+    };
+    output::write(target, |out| match args.format {
+        FormatArg::Json => {
+            serde_json::to_writer_pretty(&mut *out, &graph)?;
+            writeln!(out)
+        }
+        FormatArg::Dot => escape::write_dot(&graph, out),
+        FormatArg::Table => write_escape_table(&graph, &options, out),
+    })?;
+    let reports = || graph.containers.iter().chain(&graph.host);
+    Ok(if reports().any(|report| report.worst().is_some()) {
+        1
+    } else if reports().next().is_some() || !graph.unknown.is_empty() {
+        3
+    } else {
+        0
+    })
 }
 
 fn take(args: &AuditArgs, session: &Session) -> Facts {
