@@ -353,6 +353,31 @@ mod tests {
         assert_eq!(scanner(1).cut_out("RUN make").0, "RUN make");
     }
 
+    #[test]
+    fn a_bearer_token_that_no_rule_knows_is_found_and_cut_out_of_history() {
+        let token = [VALUE, "w3Hs7Jb9Qf4Gc6Ra1Pe8"].concat();
+        for scheme in ["Bearer", "Basic", "token"] {
+            let line = format!("RUN /bin/sh -c curl -H \"Authorization: {scheme} {token}\" x.io");
+            let (cut, evidence) = scanner(1).cut_out(&line);
+            assert!(!cut.contains(&token[4..]), "{cut}");
+            assert_eq!(evidence[0].rule, "authorization-header");
+        }
+        let scanner = scanner(1);
+        let rule = scanner
+            .rules()
+            .find(|rule| rule.id == "authorization-header")
+            .unwrap();
+        assert_eq!(rule.severity, seaworthy_core::Severity::Medium);
+        for harmless in [
+            "$TOKEN_OF_THE_HARBOUR_1",
+            "{{ token_of_the_harbour_1 }}",
+            "<token>",
+        ] {
+            let line = format!("RUN curl -H \"Authorization: Bearer {harmless}\" x.io");
+            assert_eq!(scanner.cut_out(&line).0, line);
+        }
+    }
+
     static SAMPLES: LazyLock<Vec<String>> = LazyLock::new(|| {
         let rules = builtin::rules().unwrap();
         rules.into_iter().flat_map(|rule| rule.positive).collect()
