@@ -113,7 +113,8 @@ fn pattern(text: &str) -> Regex {
 }
 
 fn applies(text: &str) -> Vec<String> {
-    static APPLIES: LazyLock<Regex> = LazyLock::new(|| pattern(r#"applies[ \t]*=[ \t]*"([a-z ]+)""#));
+    static APPLIES: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r#"applies[ \t]*=[ \t]*"([a-z ]+)""#));
     let words = APPLIES.captures(text).and_then(|found| found.get(1));
     words
         .map(|words| words.as_str().split(' ').map(str::to_owned).collect())
@@ -121,8 +122,9 @@ fn applies(text: &str) -> Vec<String> {
 }
 
 fn keys(text: &str) -> Vec<Key> {
-    static KEY: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r#"\$key[0-9a-z_]*[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*(nocase)?"#));
+    static KEY: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(r#"\$key[0-9a-z_]*[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*(nocase)?"#)
+    });
     KEY.captures_iter(text)
         .filter_map(|found| {
             let ignore_case = found.get(2).is_some();
