@@ -192,6 +192,20 @@ pub(super) fn examine(file: &FileFacts<'_>, bytes: &[u8], seen: &mut Seen<'_>) {
     }
 }
 
+/// Whether [`examine`] reads the file.
+pub(super) fn is_known(file: &FileFacts<'_>) -> bool {
+    let path = file.path.as_str();
+    let is_fixed = matches!(
+        path,
+        "etc/passwd" | "etc/shadow" | "etc/sudoers" | "etc/ssh/sshd_config" | "etc/pam.conf"
+    );
+    let folders = ["etc/sudoers.d/", "etc/ssh/sshd_config.d/", "etc/pam.d/"];
+    file.inside.is_none()
+        && (is_fixed
+            || folders.iter().any(|folder| path.starts_with(folder))
+            || is_authorized_keys(path))
+}
+
 /// Of home directories and of the server's own; not samples and test data elsewhere.
 fn is_authorized_keys(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);

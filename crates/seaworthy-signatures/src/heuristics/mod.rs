@@ -34,9 +34,10 @@ use prefilter::TextKind;
 pub(crate) use placement::is_package_place;
 pub use rule::{HeuristicRule, Sample, Scope};
 pub(crate) use shell::{Command, parse as parse_shell};
+pub(crate) use text::is_mostly_text;
 
 /// Raised whenever the same file gives other evidence: part of the cache key of layers.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;
 
 /// All rules, in the order of the lists people read.
 pub const RULES: &[HeuristicRule] = &[
@@ -125,6 +126,8 @@ const SUSPICIONS: usize = 32;
 struct Seen<'o> {
     inside: Option<Box<str>>,
     count: usize,
+    /// The byte from which offsets lack what was left out, and how much that is.
+    gap: Option<(u64, u64)>,
     out: &'o mut Vec<EvidenceItem>,
 }
 
@@ -132,6 +135,10 @@ impl Seen<'_> {
     fn add(&mut self, rule: &HeuristicRule, offset: Option<u64>, note: String) {
         if self.count < SUSPICIONS {
             self.count += 1;
+            let offset = offset.map(|at| match self.gap {
+                Some((from, left_out)) if at >= from => at.saturating_add(left_out),
+                _ => at,
+            });
             self.out.push(EvidenceItem::Suspicion(SuspicionEvidence {
                 rule: rule.meta.id.to_owned(),
                 inside: self.inside.clone(),
@@ -173,6 +180,7 @@ pub fn examine(file: &FileFacts<'_>, bytes: &[u8], out: &mut Vec<EvidenceItem>) 
     let mut seen = Seen {
         inside: file.inside.map(Into::into),
         count: 0,
+        gap: None,
         out,
     };
     if file.inside.is_none() {
@@ -183,15 +191,31 @@ pub fn examine(file: &FileFacts<'_>, bytes: &[u8], out: &mut Vec<EvidenceItem>) 
         elf::examine(file, bytes, kind, &mut seen);
         return;
     }
-    if file.size > text::TEXT_CAP as u64 || !text::is_text(bytes) {
+    if !is_read(file, bytes) {
         return;
     }
+    let text::Readable { bytes, gap } = text::readable(bytes);
+    let bytes = bytes.as_ref();
+    seen.gap = gap;
     content(file, bytes, &mut seen);
     if file.inside.is_none()
         && let Some(starter) = starters::examine(file, bytes)
     {
         out.push(EvidenceItem::Starter(starter));
     }
+}
+
+/// Whether the content rules read a file that is no ELF file. What some program surely reads as
+/// text is read whatever bytes stand in it and however long it is: one control byte, or a
+/// megabyte of spaces, changes nothing for that program.
+fn is_read(file: &FileFacts<'_>, head: &[u8]) -> bool {
+    let is_for_program = head.starts_with(b"#!")
+        || accounts::is_known(file)
+        || starters::kind(file).is_some()
+        || file.path.as_str() == "etc/environment";
+    (is_for_program && !head.is_empty())
+        || (is_mostly_text(head)
+            && (file.size <= text::TEXT_CAP as u64 || prefilter::is_code(file.name())))
 }
 
 fn content(file: &FileFacts<'_>, bytes: &[u8], seen: &mut Seen<'_>) {
@@ -245,7 +269,7 @@ fn content(file: &FileFacts<'_>, bytes: &[u8], seen: &mut Seen<'_>) {
 /// Whether the content of a file is of use to [`examine`]: if not, an empty slice serves as
 /// well. `head` is its first bytes, 1 KiB or all it has.
 pub fn wants_content(file: &FileFacts<'_>, head: &[u8]) -> bool {
-    head.starts_with(elf::MAGIC) || (file.size <= text::TEXT_CAP as u64 && text::is_text(head))
+    head.starts_with(elf::MAGIC) || is_read(file, head)
 }
 
 /// Whether the digests of a file are of use: it can be run or loaded and lies where packages

