@@ -180,7 +180,7 @@ pub fn parse_plan(command: &str) -> Result<Plan, String> {
             continue;
         }
         let mut letters = flag.char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in letters {
             let Some((_, name)) = SHORT.iter().find(|(short, _)| *short == letter) else {
                 return Err(unknown(&format!("-{letter}")));
             };
