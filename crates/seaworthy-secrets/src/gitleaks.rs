@@ -12,7 +12,7 @@ use toml::Value;
 
 use crate::prefilter::MIN_KEYWORD;
 use crate::re2::translate;
-use crate::rule::{AllowTarget, Rule, RuleAllow, RuleFile, WINDOW_BYTES};
+use crate::rule::{AllowTarget, Rule, RuleAllow, RuleFile, WINDOW_BYTES, without_source};
 
 /// Rules of one file.
 const MAX_RULES: usize = 5000;
@@ -116,7 +116,7 @@ pub fn is_gitleaks(text: &str) -> bool {
 /// Where the text as a whole can't be read. One bad rule is a note.
 pub fn import(text: &str) -> Result<Import, ImportError> {
     let config: Config =
-        toml::from_str(text).map_err(|error| ImportError(error.message().to_owned()))?;
+        toml::from_str(text).map_err(|error| ImportError(without_source(text, &error)))?;
     let mut import = Import::default();
     if let Some(extend) = &config.extend {
         extended(extend, &mut import);
@@ -145,7 +145,10 @@ pub fn import(text: &str) -> Result<Import, ImportError> {
             .map_or_else(|| format!("number {}", number + 1), str::to_owned);
         let taken = match value.try_into::<GitleaksRule>() {
             Ok(rule) => taken(rule, &global, &mut import.notes),
-            Err(error) => Err(format!("its table can't be read: {}", error.message())),
+            Err(error) => Err(format!(
+                "its table can't be read: {}",
+                without_source("", &error)
+            )),
         };
         match taken {
             Ok(rule) => import.file.rule.push(rule),
