@@ -26,6 +26,8 @@ pub struct Import {
     pub file: RuleFile,
     /// What could not, or not quite: by rule, in a sentence.
     pub notes: Vec<String>,
+    /// Rules that could not be taken: id and reason. They are in the notes too.
+    pub refused: Vec<(String, String)>,
 }
 
 /// Why a file could not be read at all.
@@ -152,9 +154,13 @@ pub fn import(text: &str) -> Result<Import, ImportError> {
         };
         match taken {
             Ok(rule) => import.file.rule.push(rule),
-            Err(reason) => import
-                .notes
-                .push(format!("rule `{id}` is not taken: {reason}")),
+            Err(reason) => {
+                let id = id.escape_debug().to_string();
+                import
+                    .notes
+                    .push(format!("rule `{id}` is not taken: {reason}"));
+                import.refused.push((id, reason));
+            }
         }
     }
     if import.file.rule.is_empty() && !global.is_empty() {
