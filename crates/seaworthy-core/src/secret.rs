@@ -53,6 +53,9 @@ pub struct SecretAllow {
     pub reason: String,
     /// The last day (UTC) on which the entry applies, `YYYY-MM-DD`.
     pub expires: Option<String>,
+    /// The line of the file it begins on; 0 where that is not known.
+    #[serde(skip)]
+    pub line: usize,
 }
 
 #[cfg(test)]

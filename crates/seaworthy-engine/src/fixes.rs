@@ -33,6 +33,8 @@ struct Held<'d> {
     text: String,
     range: Range<usize>,
     fingerprint: String,
+    /// What the rule finds.
+    summary: String,
 }
 
 /// The secrets in a Dockerfile itself, and the files it copies that hold secrets by name.
@@ -105,11 +107,8 @@ pub(crate) fn write_out(
                     Some(line) => format!("line {line} of `{}`", first.file),
                     None => format!("`{}`", first.file),
                 };
-                fix.summary.push_str(&format!(
-                    "; here: in {place} write `{}` ({})",
-                    first.after.replace('\n', " "),
-                    first.note
-                ));
+                // What to write there is said once, with the fixes.
+                fix.summary.push_str(&format!("; here: change {place}"));
             }
             detail.fixes = fixes;
         }
@@ -148,6 +147,11 @@ fn held<'d>(file: &'d Dockerfile, scanner: &SecretScanner) -> Vec<Held<'d>> {
                 instruction,
                 text: text.clone(),
                 range: found.range,
+                summary: scanner
+                    .rules()
+                    .find(|rule| rule.id == evidence.rule)
+                    .map(|rule| rule.summary.to_owned())
+                    .unwrap_or_default(),
                 fingerprint: evidence.fingerprint,
             });
         }
@@ -175,7 +179,7 @@ impl Writer<'_> {
             .iter()
             .filter(|held| held.fingerprint == detail.secret)
         {
-            fixes.extend(self.in_instruction(held, detail));
+            fixes.extend(self.in_instruction(held));
         }
         // A build argument or variable whose value came from outside.
         let names: BTreeSet<String> = paths
@@ -196,7 +200,14 @@ impl Writer<'_> {
         if detail.summary.starts_with("File that holds secrets") {
             fixes.extend(self.copied(&detail.redacted));
         }
-        fixes.dedup();
+        let mut said = Vec::new();
+        fixes.retain(|fix| {
+            let is_new = !said.contains(fix);
+            if is_new {
+                said.push(fix.clone());
+            }
+            is_new
+        });
         fixes.truncate(MAX_FIXES);
         fixes
     }
@@ -217,8 +228,57 @@ impl Writer<'_> {
         cut.chars().take(SHOWN).collect()
     }
 
+    /// An instruction to paste, without any secret and without a mask in its place: a RUN reads
+    /// the values from mounts, whose ids are given too. Of what else holds a secret only the
+    /// keyword is left.
+    fn pasted(&self, instruction: &Instruction) -> (String, Vec<String>) {
+        let mut text = text_of(instruction);
+        let mut ids: Vec<(String, &str)> = Vec::new();
+        if instruction.keyword == "RUN" {
+            let held: Vec<&Held<'_>> = self
+                .held
+                .iter()
+                .filter(|held| std::ptr::eq(held.instruction, instruction))
+                .collect();
+            for held in &held {
+                if ids.iter().any(|(_, known)| *known == held.fingerprint) {
+                    continue;
+                }
+                let kind = kind_of(&held.summary);
+                let mut id = kind.clone();
+                let mut number = 1;
+                while ids.iter().any(|(known, _)| *known == id) {
+                    number += 1;
+                    id = format!("{kind}_{number}");
+                }
+                ids.push((id, &held.fingerprint));
+            }
+            // From behind, so that the places before stay.
+            for held in held.iter().rev() {
+                let start = text.floor_char_boundary(held.range.start);
+                let end = text.ceil_char_boundary(held.range.end);
+                let known = ids.iter().find(|(_, known)| *known == held.fingerprint);
+                if let (Some((id, _)), true) = (known, start <= end) {
+                    text.replace_range(start..end, &format!("$(cat /run/secrets/{id})"));
+                }
+            }
+        }
+        if !self.scanner.cut_out(&text).1.is_empty() {
+            return (
+                format!("{} …  # without the secret", instruction.keyword),
+                Vec::new(),
+            );
+        }
+        let mut text: String = text.chars().take(SHOWN).collect();
+        let ids: Vec<String> = ids.into_iter().map(|(id, _)| id).collect();
+        for id in ids.iter().rev() {
+            text = mounted(&text, &format!("type=secret,id={id}"));
+        }
+        (text, ids)
+    }
+
     /// The value stands in the instruction.
-    fn in_instruction(&self, held: &Held<'_>, detail: &SecretDetail) -> Vec<SecretFix> {
+    fn in_instruction(&self, held: &Held<'_>) -> Vec<SecretFix> {
         let instruction = held.instruction;
         match instruction.keyword.as_str() {
             "ENV" | "ARG" => {
@@ -231,18 +291,17 @@ impl Writer<'_> {
                 name.map_or_else(Vec::new, |name| self.named_at(instruction, &name))
             }
             "RUN" => {
-                let id = kind_of(&detail.summary);
-                let mut text = held.text.clone();
-                let single_quoted = text[..text.floor_char_boundary(held.range.start)]
+                let single_quoted = held.text[..held.text.floor_char_boundary(held.range.start)]
                     .matches('\'')
                     .count()
                     % 2
                     == 1;
-                let start = text.floor_char_boundary(held.range.start);
-                let end = text.ceil_char_boundary(held.range.end);
-                text.replace_range(start..end, &format!("$(cat /run/secrets/{id})"));
-                let after = mounted(&self.shown(&text), &format!("type=secret,id={id}"));
-                let mut note = format!("build with `docker build --secret id={id},src=FILE .`");
+                let (after, ids) = self.pasted(instruction);
+                let secrets: Vec<String> = ids
+                    .iter()
+                    .map(|id| format!("--secret id={id},src=FILE"))
+                    .collect();
+                let mut note = format!("build with `docker build {} .`", secrets.join(" "));
                 if single_quoted {
                     note.push_str("; use double quotes around it, single ones keep `$(…)` as it is");
                 }
@@ -281,7 +340,15 @@ impl Writer<'_> {
         let kept: Vec<String> = instruction
             .pairs()
             .into_iter()
-            .filter(|(known, _)| known != name)
+            .filter(|(known, value)| {
+                // Another secret beside it has its own fix.
+                let pair = format!(
+                    "{} {known}={}",
+                    instruction.keyword,
+                    value.as_deref().unwrap_or_default()
+                );
+                known != name && self.scanner.cut_out(&pair).1.is_empty()
+            })
             .map(|(known, value)| match value {
                 Some(value) => format!("{known}=\"{}\"", value.replace('"', "\\\"")),
                 None => known,
@@ -305,6 +372,15 @@ impl Writer<'_> {
                     "run with `docker run --env-file FILE …`, or mount a secret and read /run/secrets/{id}"
                 ),
             )
+        } else if users.is_empty() {
+            (
+                format!("{}# {name} is not declared", self.shown(&rest)),
+                format!(
+                    "no RUN below uses `${name}`: drop it from line {}; should a program in a RUN \
+                     read it by itself, give that RUN `--mount=type=secret,id={id},env={name}`",
+                    instruction.line
+                ),
+            )
         } else {
             (
                 format!("{}# {name} comes as a secret mount", self.shown(&rest)),
@@ -316,7 +392,7 @@ impl Writer<'_> {
         fixes.push(self.fix(instruction, after, note));
         for user in users {
             let after = mounted(
-                &self.shown(&text_of(user)),
+                &self.pasted(user).0,
                 &format!("type=secret,id={id},env={name}"),
             );
             let note = format!(
@@ -324,12 +400,6 @@ impl Writer<'_> {
                  `env={name}` out and read /run/secrets/{id}"
             );
             fixes.push(self.fix(user, after, note));
-        }
-        if instruction.keyword == "ARG" && fixes.len() == 1 {
-            // Nobody uses it by name: a program may still read it.
-            if let Some(run) = self.runs_after(instruction).next() {
-                fixes.extend(self.multi_stage(run, &format!("`{name}`")));
-            }
         }
         fixes
     }
@@ -385,7 +455,7 @@ impl Writer<'_> {
             let id = id_of(name_of(path));
             let target = path.trim_start_matches('/');
             let after = mounted(
-                &self.shown(&text_of(instruction)),
+                &self.pasted(instruction).0,
                 &format!("type=secret,id={id},target=/{target}"),
             );
             let note = format!(
@@ -429,11 +499,22 @@ impl Writer<'_> {
                 format!("copy only what the image needs from that stage, without `{name}`"),
             )];
         }
-        let is_plain = !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if is_plain {
+        let Some(copied) = self.copied_file(instruction, path) else {
+            return Vec::new();
+        };
+        let name = name_of(&copied.source);
+        let id = id_of(name);
+        if copied.is_named {
+            let after = match copied.others.is_empty() {
+                true => format!("# {name} is not copied"),
+                false => self.shown(&copied.rest(instruction)),
+            };
+            let note = format!(
+                "leave `{}` out of line {}; a container that needs it gets it mounted",
+                copied.source, instruction.line
+            );
+            fixes.push(self.fix(instruction, after, note));
+        } else if is_plain(name) {
             fixes.push(SecretFix {
                 file: ".dockerignore".to_owned(),
                 line: None,
@@ -445,21 +526,129 @@ impl Writer<'_> {
                 ),
             });
         }
-        let id = id_of(name);
-        let target = path.trim_start_matches('/');
         for run in self
             .runs_after(instruction)
-            .filter(|run| needs(&run.text(), name))
+            .filter(|run| needs(&run.text(), name) || run.text().contains(&copied.target))
             .take(4)
         {
             let after = mounted(
-                &self.shown(&text_of(run)),
-                &format!("type=secret,id={id},target=/{target}"),
+                &self.pasted(run).0,
+                &format!("type=secret,id={id},target={}", copied.target),
             );
-            let note = format!("build with `docker build --secret id={id},src={name} .`");
+            let note = format!(
+                "build with `docker build --secret id={id},src={} .`",
+                copied.source
+            );
             fixes.push(self.fix(run, after, note));
         }
         fixes
+    }
+
+    /// Which file of the build context a COPY puts where. `path` is either a path of the
+    /// context or one of the image.
+    fn copied_file(&self, instruction: &Instruction, path: &str) -> Option<Copied> {
+        let (sources, to) = instruction.sources_and_target()?;
+        let folder = self.work_folder(instruction);
+        let to = match to.starts_with(['/', '$']) {
+            true => to,
+            false => joined(&folder, to.trim_start_matches("./")),
+        };
+        let in_image = path.trim_start_matches('/');
+        let to_folder = to.trim_matches('/');
+        let is_folder = sources.len() > 1
+            || to.ends_with('/')
+            || to.ends_with("/.")
+            || to_folder == folder.trim_matches('/')
+            || FOLDERS.contains(&name_of(to_folder))
+            || self.dockerfile.file.instructions.iter().any(|other| {
+                other.line < instruction.line
+                    && other.keyword == "RUN"
+                    && other.text().split_whitespace().any(|word| word == "mkdir")
+                    && other
+                        .text()
+                        .split_whitespace()
+                        .any(|word| word.trim_end_matches([';', '/']) == to.trim_end_matches('/'))
+            });
+        let to_folder = to_folder.trim_end_matches("/.");
+        let base = format!("/{to_folder}");
+        let base = match to.starts_with('$') {
+            true => to.trim_end_matches('/').to_owned(),
+            false => base,
+        };
+        for source in &sources {
+            let plain = source.trim_start_matches("./").trim_matches('/');
+            let name = name_of(plain);
+            let below = joined(&base, name);
+            let is_this = !plain.is_empty()
+                && plain != "."
+                && (plain == in_image
+                    || (in_image == base.trim_start_matches('/') && sources.len() == 1)
+                    || (in_image == below.trim_start_matches('/') && is_secret_file(name)));
+            if is_this {
+                let at_below = in_image == below.trim_start_matches('/') && plain != in_image;
+                return Some(Copied {
+                    source: plain.to_owned(),
+                    target: match is_folder || at_below {
+                        true => below,
+                        false => base,
+                    },
+                    is_named: true,
+                    others: sources
+                        .iter()
+                        .filter(|other| *other != source && !is_secret_file(other))
+                        .cloned()
+                        .collect(),
+                });
+            }
+        }
+        // A folder of the context, whose content goes below the target.
+        for source in &sources {
+            let plain = source.trim_start_matches("./").trim_matches('/');
+            let plain = if plain == "." { "" } else { plain };
+            let from_context = match plain.is_empty() {
+                true => None,
+                false => below_of(in_image, plain),
+            };
+            let from_image = below_of(in_image, base.trim_start_matches('/'));
+            let rest = match (from_context, from_image) {
+                (Some(rest), _) | (None, Some(rest)) => rest,
+                (None, None) if plain.is_empty() => in_image,
+                (None, None) => continue,
+            };
+            return Some(Copied {
+                source: joined(plain, rest),
+                target: joined(&base, rest),
+                is_named: false,
+                others: Vec::new(),
+            });
+        }
+        // A pattern: the file keeps its name.
+        let name = name_of(in_image);
+        Some(Copied {
+            source: in_image.to_owned(),
+            target: joined(&base, name),
+            is_named: false,
+            others: Vec::new(),
+        })
+    }
+
+    /// The folder that relative destinations of an instruction are in.
+    fn work_folder(&self, instruction: &Instruction) -> String {
+        let mut folder = "/".to_owned();
+        for other in &self.dockerfile.file.instructions {
+            if other.keyword == "WORKDIR"
+                && other.stage == instruction.stage
+                && other.line < instruction.line
+            {
+                let to = other.text();
+                let to = to.trim().trim_matches('"');
+                folder = match to.starts_with(['/', '$']) {
+                    true => to.to_owned(),
+                    false => joined(&folder, to),
+                };
+            }
+        }
+        folder
     }
 
     /// The same step in a stage of its own, whose layers stay at home.
@@ -477,14 +666,88 @@ impl Writer<'_> {
             format!(
                 "FROM {} AS with-secret\n{}\nFROM {}\nCOPY --from=with-secret RESULT RESULT",
                 self.shown(base),
-                self.shown(&text_of(step)),
+                self.pasted(step).0,
                 self.shown(&from.arguments)
             ),
             format!(
-                "or: the step that needs {what} in a stage of its own, of which only the result is copied"
+                "or: the step that needs {what} in a stage of its own, of which only the result is \
+                 copied; RESULT: the files the step makes"
             ),
         ))
     }
+}
+
+/// Destinations with such a name are folders.
+const FOLDERS: &[&str] = &[
+    "", ".ssh", ".aws", ".docker", ".kube", ".gnupg", ".config", "root", "home", "etc", "tmp",
+    "opt", "srv", "bin", "usr", "var",
+];
+
+/// A file that a COPY brings.
+struct Copied {
+    /// Where it is in the build context.
+    source: String,
+    /// Where it goes.
+    target: String,
+    /// The instruction names it, and not only a folder it is in.
+    is_named: bool,
+    /// What else the instruction names, without other files that hold secrets by name.
+    others: Vec<String>,
+}
+
+impl Copied {
+    /// The instruction without it.
+    fn rest(&self, instruction: &Instruction) -> String {
+        let Some((_, to)) = instruction.sources_and_target() else {
+            return String::new();
+        };
+        let mut out = instruction.keyword.clone();
+        for (name, value) in &instruction.flags {
+            out.push_str(&format!(" --{name}"));
+            if !value.is_empty() {
+                out.push_str(&format!("={value}"));
+            }
+        }
+        let words = self.others.iter().chain([&to]);
+        if words.clone().any(|word| word.contains(char::is_whitespace)) {
+            let quoted: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
+            return format!("{out} [{}]", quoted.join(", "));
+        }
+        for word in words {
+            out.push(' ');
+            out.push_str(word);
+        }
+        out
+    }
+}
+
+/// A path below a folder.
+fn joined(folder: &str, rest: &str) -> String {
+    let rest = if rest == "." { "" } else { rest };
+    match (folder, rest) {
+        ("", rest) => rest.to_owned(),
+        (folder, "") => folder.to_owned(),
+        (folder, rest) => format!("{}/{rest}", folder.trim_end_matches('/')),
+    }
+}
+
+/// What of a path lies below a folder.
+fn below_of<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
+    let folder = folder.trim_matches('/');
+    if folder.is_empty() {
+        return Some(path);
+    }
+    path.strip_prefix(folder)?
+        .strip_prefix('/')
+        .filter(|rest| !rest.is_empty())
+}
+
+/// Whether a name stands in a shell and in `.dockerignore` as it is.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 /// Adds a mount to a RUN.
@@ -646,6 +909,111 @@ mod tests {
         ] {
             assert_eq!(comparable(history), comparable(instruction), "{history}");
         }
+    }
+
+    /// Fixes for what the Dockerfile itself holds.
+    fn fixes_of(text: &str) -> Vec<SecretFix> {
+        let key = seaworthy_secrets::redact::FingerprintKey::new([1; 32]);
+        let scanner = SecretScanner::builtin(key).unwrap();
+        let dockerfile = NamedDockerfile {
+            name: "Dockerfile".to_owned(),
+            file: seaworthy_lint::dockerfile::parse(text),
+        };
+        let mut evidence = seaworthy_core::ImageEvidence::default();
+        evidence.config_secrets = secrets_of(&dockerfile, &scanner);
+        let judging = seaworthy_secrets::findings::Judging {
+            now: 0,
+            allow: scanner.allow_list(),
+            baseline: None,
+        };
+        let mut judged =
+            seaworthy_secrets::findings::judge(&mut evidence, scanner.rules(), &judging);
+        write_out(&mut judged.findings, &dockerfile, &scanner, &[]);
+        let fixes = judged
+            .findings
+            .into_iter()
+            .filter_map(|finding| match finding.detail {
+                Detail::Secret(detail) => Some(detail.fixes),
+                _ => None,
+            });
+        fixes.flatten().collect()
+    }
+
+    fn value() -> String {
+        ["q8Zr2LmX0vTn", "5KdYw3Hs7Jb9Qf4G"].concat()
+    }
+
+    #[test]
+    fn a_copied_key_is_mounted_where_the_copy_puts_it_and_read_from_where_it_lies() {
+        for (target, mounted_at) in [
+            ("/root/.ssh/id_rsa", "/root/.ssh/id_rsa"),
+            ("/root/.ssh/", "/root/.ssh/id_rsa"),
+            ("/root/.ssh", "/root/.ssh/id_rsa"),
+            ("deploy", "/work/deploy"),
+            (".", "/work/id_rsa"),
+        ] {
+            let fixes = fixes_of(&format!(
+                "FROM debian:12\nWORKDIR /work\nCOPY conf/id_rsa {target}\nRUN git clone ssh://x/y\n"
+            ));
+            let run = fixes.iter().find(|fix| fix.line == Some(4)).unwrap();
+            assert_eq!(
+                run.after,
+                format!(
+                    "RUN --mount=type=secret,id=id_rsa,target={mounted_at} git clone ssh://x/y"
+                )
+            );
+            assert!(
+                run.note.contains("--secret id=id_rsa,src=conf/id_rsa"),
+                "{}",
+                run.note
+            );
+            let copy = fixes.iter().find(|fix| fix.line == Some(3)).unwrap();
+            assert_eq!(copy.after, "# id_rsa is not copied");
+        }
+    }
+
+    #[test]
+    fn only_a_step_that_uses_a_build_argument_is_rewritten() {
+        let token = value();
+        let text = format!("FROM debian:12\nARG API_TOKEN={token}\nRUN make\n");
+        let fixes = fixes_of(&text);
+        assert_eq!(fixes.len(), 1, "{fixes:#?}");
+        assert!(
+            fixes[0].line == Some(2) && fixes[0].note.contains("no RUN below uses `$API_TOKEN`"),
+            "{fixes:#?}"
+        );
+        let fixes = fixes_of(&format!("{text}RUN fetch ${{API_TOKEN}}\n"));
+        let lines: Vec<Option<u64>> = fixes.iter().map(|fix| fix.line).collect();
+        assert_eq!(lines, [Some(2), Some(4)]);
+    }
+
+    #[test]
+    fn a_line_to_paste_holds_no_mask_and_no_value() {
+        let (one, two) = (value(), value().chars().rev().collect::<String>());
+        let fixes = fixes_of(&format!(
+            "FROM debian:12\nARG API_TOKEN={one}\nRUN A_PASSWORD={two} B_TOKEN={one} fetch $API_TOKEN\n\
+             ENV X_PASSWORD={one} Y_PASSWORD={two} Z=1\n"
+        ));
+        assert!(fixes.len() > 2, "{fixes:#?}");
+        for fix in &fixes {
+            assert!(!fix.after.contains("characters)"), "{fix:#?}");
+            assert!(!fix.after.contains(&one[4..]) && !fix.after.contains(&two[4..]));
+        }
+        assert!(
+            fixes
+                .iter()
+                .any(|fix| fix.after.contains("$(cat /run/secrets/")),
+            "{fixes:#?}"
+        );
+    }
+
+    #[test]
+    fn one_fix_is_said_once_for_a_finding() {
+        let token = value();
+        let fixes = fixes_of(&format!(
+            "FROM debian:12\nRUN A_TOKEN={token} make && B_TOKEN={token} make\n"
+        ));
+        assert_eq!(fixes.len(), 1, "{fixes:#?}");
     }
 
     #[test]

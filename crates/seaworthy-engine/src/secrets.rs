@@ -293,6 +293,7 @@ pub(crate) fn open_secrets(
     let mut custom = CustomRules::default();
     for file in &options.rules {
         let before = custom.notes.len();
+        let refused_before = custom.refused.len();
         custom
             .add(&file.text)
             .map_err(|error| crate::EngineError::Secrets {
@@ -304,6 +305,18 @@ pub(crate) fn open_secrets(
             Problem::new(
                 ProblemKind::Notice,
                 format!("secret rules of `{}`: {note}", file.name),
+            )
+        }));
+        // What such a rule would find is not looked for: the result is not complete.
+        let refused = custom.refused.iter().skip(refused_before).take(MAX_NOTES);
+        notices.extend(refused.map(|(id, reason)| {
+            Problem::new(
+                ProblemKind::Unsupported,
+                format!(
+                    "rule `{id}` of `{}` is not used: {reason}\n  hint: write its pattern without \
+                     that, or take the rule out of the file",
+                    file.name
+                ),
             )
         }));
     }
@@ -386,6 +399,23 @@ mod tests {
             std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
             1
         );
+    }
+
+    #[test]
+    fn a_rule_that_is_not_used_makes_the_result_incomplete() {
+        let options = SecretOptions {
+            rules: vec![NamedText {
+                name: "gl.toml".to_owned(),
+                text: "[[rules]]\nid = \"bad\"\nregex = 'hbr_(?=x)'\nkeywords = [\"hbr_\"]\n"
+                    .to_owned(),
+            }],
+            ..SecretOptions::default()
+        };
+        let opened = open_secrets(&SecretsChoice::KeyOnce, &options, &Policy::default()).unwrap();
+        let problem = &opened.notices[0];
+        assert_eq!(problem.kind, ProblemKind::Unsupported);
+        let said = "rule `bad` of `gl.toml` is not used: look-ahead";
+        assert!(problem.message.starts_with(said), "{}", problem.message);
     }
 
     #[test]

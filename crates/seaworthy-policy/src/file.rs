@@ -348,6 +348,7 @@ impl Reader<'_> {
                 Some(value) => Some(self.date(value)?.to_string()),
                 None => None,
             },
+            line: self.line(start),
         })
     }
 
@@ -441,6 +442,7 @@ mod tests {
                     stop_word: Some("harbour".into()),
                     reason: "made up".into(),
                     expires: Some("2026-12-31".into()),
+                    line: 16,
                     ..SecretAllow::default()
                 }],
             })

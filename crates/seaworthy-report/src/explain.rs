@@ -156,7 +156,9 @@ fn secret_facts(
         if let Some(before) = &fix.before {
             line("  from", before, out)?;
         }
-        line("  to", &fix.after, out)?;
+        for (number, text) in fix.after.split('\n').enumerate() {
+            line(if number == 0 { "  to" } else { "" }, text, out)?;
+        }
         line("  because", &fix.note, out)?;
     }
     line("revoke at", &secret.revoke, out)?;

@@ -20,6 +20,8 @@ use seaworthy_core::{SecretAllow, SecretEvidence};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::rule::without_source;
+
 /// Entries of one list.
 const MAX_ENTRIES: usize = 10_000;
 /// How far from a value its line is looked at, in bytes.
@@ -60,7 +62,7 @@ pub enum AllowError {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct AllowFile {
     #[serde(default)]
-    secret_allow: Vec<toml::Table>,
+    secret_allow: Vec<toml::Spanned<toml::Table>>,
 }
 
 /// Reads a file of `[[secret-allow]]` tables.
@@ -69,14 +71,22 @@ struct AllowFile {
 ///
 /// What TOML or the shape of an entry refuses.
 pub fn parse(text: &str) -> Result<Vec<SecretAllow>, AllowError> {
-    let syntax = |error: toml::de::Error| AllowError::Syntax(error.to_string());
-    let file: AllowFile = toml::from_str(text).map_err(syntax)?;
-    let entry = |mut table: toml::Table| {
+    let file: AllowFile =
+        toml::from_str(text).map_err(|error| AllowError::Syntax(without_source(text, &error)))?;
+    let entry = |table: toml::Spanned<toml::Table>| {
+        let before = text.get(..table.span().start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let mut table = table.into_inner();
         // A day may be written with or without quotes.
         if let Some(day @ toml::Value::Datetime(_)) = table.get_mut("expires") {
             *day = toml::Value::String(day.to_string());
         }
-        table.try_into().map_err(syntax)
+        let mut entry: SecretAllow = table.try_into().map_err(|error| {
+            let message = without_source("", &error);
+            AllowError::Syntax(format!("the entry on line {line}: {message}"))
+        })?;
+        entry.line = line;
+        Ok(entry)
     };
     file.secret_allow.into_iter().map(entry).collect()
 }
@@ -447,6 +457,29 @@ mod tests {
         }
         assert!(parse("[[secret-allow]]\nwhat = 1\nreason = \"x\"").is_err());
         assert_eq!(parse("").unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said_with_its_line_and_without_its_text() {
+        let value = ["q8Zr2LmX", "0vTn5KdY"].concat();
+        for (text, line) in [
+            (format!("# x\nreason={value}\n"), "line 2"),
+            (
+                format!("[[secret-allow]]\nreason=\"x\"\npath=[\"{value}\"]\n"),
+                "line 1",
+            ),
+            (format!("secret-allow = \"{value}\"\n"), "line 1"),
+        ] {
+            let said = parse(&text).unwrap_err().to_string();
+            assert!(said.contains(line) && !said.contains(&value[4..]), "{said}");
+            let said = crate::rule::parse(&text.replace("secret-allow", "rule"))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                said.contains("line ") && !said.contains(&value[4..]),
+                "{said}"
+            );
+        }
     }
 
     #[test]

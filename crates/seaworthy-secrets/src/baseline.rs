@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 use crate::allow::is_day;
 use crate::redact::FingerprintKey;
+use crate::rule::without_source;
 
 /// Rounds of SHA-256 for one entry.
 pub const ROUNDS: u32 = 1 << 14;
@@ -86,7 +87,7 @@ impl Baseline {
     /// What is no TOML of this shape, of another version, or has a key or day that is none.
     pub fn parse(text: &str) -> Result<Baseline, BaselineError> {
         let file: File =
-            toml::from_str(text).map_err(|error| BaselineError(error.message().to_owned()))?;
+            toml::from_str(text).map_err(|error| BaselineError(without_source(text, &error)))?;
         if file.version != 1 {
             return Err(BaselineError(format!(
                 "it has version {}, and this program knows version 1",

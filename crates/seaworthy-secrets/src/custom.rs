@@ -17,6 +17,8 @@ pub struct CustomRules {
     pub disabled: Vec<String>,
     /// What could not be taken, or not quite.
     pub notes: Vec<String>,
+    /// Rules that are not used: id and reason in a line. What they would find is not looked for.
+    pub refused: Vec<(String, String)>,
     digest: Vec<u8>,
 }
 
@@ -31,7 +33,25 @@ impl CustomRules {
         let file = if gitleaks::is_gitleaks(text) {
             let import =
                 gitleaks::import(text).map_err(|error| RuleError::Syntax(error.to_string()))?;
-            self.notes.extend(import.notes);
+            let is_refusal = |note: &String| {
+                import
+                    .refused
+                    .iter()
+                    .any(|(id, _)| note.starts_with(&format!("rule `{id}` is not taken: ")))
+            };
+            self.notes.extend(
+                import
+                    .notes
+                    .iter()
+                    .filter(|note| !is_refusal(note))
+                    .cloned(),
+            );
+            self.refused.extend(
+                import
+                    .refused
+                    .iter()
+                    .map(|(id, reason)| (id.clone(), in_a_line(reason))),
+            );
             import.file
         } else {
             parse_file(text)?
@@ -45,7 +65,11 @@ impl CustomRules {
             if self.rules.iter().any(|known| known.id == rule.id) {
                 return Err(error("two rules have this id".to_owned()));
             }
-            rule.validate()?;
+            if let Err(RuleError::Rule { id, message }) = rule.validate() {
+                let id = id.escape_debug().to_string();
+                self.refused.push((id, in_a_line(&message)));
+                continue;
+            }
             let rule = check_samples(rule)?;
             self.rules.push(rule);
         }
@@ -58,6 +82,16 @@ impl CustomRules {
     pub(crate) fn digest(&self) -> &[u8] {
         &self.digest
     }
+}
+
+/// Why a pattern is refused, without the drawing of the place that the pattern's parser makes.
+fn in_a_line(reason: &str) -> String {
+    if reason.contains("look-around") {
+        return "look-ahead and look-behind are not supported".to_owned();
+    }
+    let last = reason.lines().rfind(|line| !line.trim().is_empty());
+    let last = last.unwrap_or_default().trim();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 /// Tries a rule's samples; gives the rule back.
@@ -121,6 +155,40 @@ mod tests {
             error.to_string(),
             "secret rule `harbour-pass`: its positive sample 1 gives 0 matches instead of 1"
         );
+    }
+
+    #[test]
+    fn a_rule_that_can_not_be_taken_is_named_with_its_reason_and_the_others_are_used() {
+        let good = file("hbr_q8zr2lmx0vtn");
+        let bad = |pattern: &str| {
+            format!(
+                "\n[[rule]]\nid = \"bad\"\nsummary = \"x\"\nseverity = \"high\"\nkeywords = \
+                 [\"hbr_\"]\npattern = '{pattern}'\n"
+            )
+        };
+        for (pattern, reason) in [
+            ("hbr_(?=x)", "look-ahead"),
+            ("hbr_(", "unclosed group"),
+            ("hbr_(\\w{1000}){1000}", "size"),
+        ] {
+            let mut rules = CustomRules::default();
+            rules.add(&format!("{good}{}", bad(pattern))).unwrap();
+            assert_eq!(rules.rules.len(), 1);
+            let (id, said) = &rules.refused[0];
+            assert!(id == "bad" && said.contains(reason), "{said}");
+            assert!(!said.contains('\n'));
+            let theirs =
+                format!("[[rules]]\nid = \"bad\"\nregex = '{pattern}'\nkeywords = [\"hbr_\"]\n");
+            let mut rules = CustomRules::default();
+            rules.add(&theirs).unwrap();
+            assert_eq!(rules.refused.len(), 1);
+            assert!(
+                rules
+                    .notes
+                    .iter()
+                    .all(|note| !note.contains("is not taken"))
+            );
+        }
     }
 
     #[test]

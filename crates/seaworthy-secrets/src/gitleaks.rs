@@ -12,7 +12,7 @@ use toml::Value;
 
 use crate::prefilter::MIN_KEYWORD;
 use crate::re2::translate;
-use crate::rule::{AllowTarget, Rule, RuleAllow, RuleFile, WINDOW_BYTES};
+use crate::rule::{AllowTarget, Rule, RuleAllow, RuleFile, WINDOW_BYTES, without_source};
 
 /// Rules of one file.
 const MAX_RULES: usize = 5000;
@@ -26,6 +26,8 @@ pub struct Import {
     pub file: RuleFile,
     /// What could not, or not quite: by rule, in a sentence.
     pub notes: Vec<String>,
+    /// Rules that could not be taken: id and reason. They are in the notes too.
+    pub refused: Vec<(String, String)>,
 }
 
 /// Why a file could not be read at all.
@@ -116,7 +118,7 @@ pub fn is_gitleaks(text: &str) -> bool {
 /// Where the text as a whole can't be read. One bad rule is a note.
 pub fn import(text: &str) -> Result<Import, ImportError> {
     let config: Config =
-        toml::from_str(text).map_err(|error| ImportError(error.message().to_owned()))?;
+        toml::from_str(text).map_err(|error| ImportError(without_source(text, &error)))?;
     let mut import = Import::default();
     if let Some(extend) = &config.extend {
         extended(extend, &mut import);
@@ -145,13 +147,20 @@ pub fn import(text: &str) -> Result<Import, ImportError> {
             .map_or_else(|| format!("number {}", number + 1), str::to_owned);
         let taken = match value.try_into::<GitleaksRule>() {
             Ok(rule) => taken(rule, &global, &mut import.notes),
-            Err(error) => Err(format!("its table can't be read: {}", error.message())),
+            Err(error) => Err(format!(
+                "its table can't be read: {}",
+                without_source("", &error)
+            )),
         };
         match taken {
             Ok(rule) => import.file.rule.push(rule),
-            Err(reason) => import
-                .notes
-                .push(format!("rule `{id}` is not taken: {reason}")),
+            Err(reason) => {
+                let id = id.escape_debug().to_string();
+                import
+                    .notes
+                    .push(format!("rule `{id}` is not taken: {reason}"));
+                import.refused.push((id, reason));
+            }
         }
     }
     if import.file.rule.is_empty() && !global.is_empty() {

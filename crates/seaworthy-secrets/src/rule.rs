@@ -208,11 +208,28 @@ pub fn parse(text: &str) -> Result<Vec<Rule>, RuleError> {
 /// The same, with what else the file says.
 pub fn parse_file(text: &str) -> Result<RuleFile, RuleError> {
     let file: RuleFile =
-        toml::from_str(text).map_err(|error| RuleError::Syntax(error.to_string()))?;
+        toml::from_str(text).map_err(|error| RuleError::Syntax(without_source(text, &error)))?;
     for rule in &file.rule {
         rule.check_shape()?;
     }
     Ok(file)
+}
+
+/// What is wrong with a TOML text and on which line, but nothing of the text itself: its values
+/// may be secrets.
+pub(crate) fn without_source(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().replace('\n', ", ");
+    // "invalid type: string \"…\", expected a sequence" quotes the value.
+    let message = match (message.find('"'), message.rfind('"')) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}…{}", &message[..=start], &message[end..])
+        }
+        _ => message,
+    };
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
+    }
 }
 
 impl Rule {

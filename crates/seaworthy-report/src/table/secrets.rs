@@ -1,10 +1,11 @@
 //! Secrets, worst first: what, where, and how much of it may be seen.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::{DIM, Pen, counted, findings};
 use crate::text::{printable, wrap};
-use crate::{Finding, Report, Secret};
+use crate::{Finding, Report, Secret, SecretFix};
 
 /// Secrets listed before `--details` is needed.
 const SECRETS: usize = 10;
@@ -27,8 +28,9 @@ pub(super) fn write(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Resu
     } else {
         SECRETS
     };
+    let mut said = BTreeSet::new();
     for (finding, secret) in listed.iter().take(most) {
-        row(finding, secret, pen, out)?;
+        row(finding, secret, &mut said, pen, out)?;
     }
     let left = listed.len().saturating_sub(most);
     if left > 0 {
@@ -41,7 +43,13 @@ pub(super) fn write(report: &Report, pen: &Pen, out: &mut dyn Write) -> io::Resu
     Ok(())
 }
 
-fn row(finding: &Finding, secret: &Secret, pen: &Pen, out: &mut dyn Write) -> io::Result<()> {
+fn row(
+    finding: &Finding,
+    secret: &Secret,
+    said: &mut BTreeSet<Vec<String>>,
+    pen: &Pen,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let room = pen.width.saturating_sub(INDENT).max(20);
     let mark = findings::mark(finding, pen);
     let severity = findings::severity(finding, pen);
@@ -87,10 +95,13 @@ fn row(finding: &Finding, secret: &Secret, pen: &Pen, out: &mut dyn Write) -> io
         );
     }
     if pen.details || secret.fixes.len() == 1 {
-        texts.extend(secret.fixes.iter().map(|fix| match fix.line {
-            Some(line) => format!("{}:{line}: {} ({})", fix.file, fix.after, fix.note),
-            None => format!("{}: add {} ({})", fix.file, fix.after, fix.note),
-        }));
+        for fix in &secret.fixes {
+            let lines = fix_lines(fix);
+            // Two secrets of one instruction are mended by one change, which is said once.
+            if said.insert(lines.clone()) {
+                texts.extend(lines);
+            }
+        }
     }
     for text in texts {
         for line in wrap(&printable(&text), room) {
@@ -98,4 +109,43 @@ fn row(finding: &Finding, secret: &Secret, pen: &Pen, out: &mut dyn Write) -> io
         }
     }
     Ok(())
+}
+
+/// A fix as lines: a change of several lines keeps them, each made safe by itself later.
+fn fix_lines(fix: &SecretFix) -> Vec<String> {
+    let place = match fix.line {
+        Some(line) => format!("{}:{line}:", fix.file),
+        None => format!("{}: add", fix.file),
+    };
+    if !fix.after.contains('\n') {
+        return vec![format!("{place} {} ({})", fix.after, fix.note)];
+    }
+    let mut lines = vec![format!("{place} {}:", fix.note)];
+    lines.extend(fix.after.split('\n').map(str::to_owned));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_several_lines_is_shown_as_lines_and_each_is_made_safe() {
+        let fix = SecretFix {
+            file: "Dockerfile".to_owned(),
+            line: Some(3),
+            before: None,
+            after: "FROM x AS y\nRUN \u{1b}[31mmake".to_owned(),
+            note: "or".to_owned(),
+        };
+        let lines: Vec<String> = fix_lines(&fix)
+            .iter()
+            .map(|line| printable(line).into_owned())
+            .collect();
+        assert_eq!(lines[..2], ["Dockerfile:3: or:", "FROM x AS y"]);
+        assert!(
+            !lines[2].contains('\u{1b}') && lines.len() == 3,
+            "{lines:?}"
+        );
+    }
 }

@@ -124,10 +124,14 @@ fn import(file: &Path, session: &Session) -> Result<u8> {
     for note in &import.notes {
         session.warn(&seaworthy_report::printable(note));
     }
+    let counted = |count: usize, noun: &str| match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    };
     session.say(&format!(
-        "{} rules taken, {} remarks",
-        import.file.rule.len(),
-        import.notes.len()
+        "{} taken, {}",
+        counted(import.file.rule.len(), "rule"),
+        counted(import.notes.len(), "remark")
     ));
     Ok(SUCCESS)
 }

@@ -56,6 +56,18 @@ pub fn run(args: &ScanArgs, session: &Session) -> Result<u8> {
 /// Writes a report as the flags want it, and gives the exit status it stands for.
 pub fn write(report: &Report, args: &OutputArgs, session: &Session) -> Result<u8> {
     let reporter = args.reporter();
+    let is_unused_rule =
+        |message: &str| message.starts_with("rule `") && message.contains("` is not used: ");
+    for problem in &report.problems {
+        if problem.incomplete && is_unused_rule(&problem.message) {
+            let lines: Vec<_> = problem
+                .message
+                .split('\n')
+                .map(seaworthy_report::printable)
+                .collect();
+            session.warn(&lines.join("\n"));
+        }
+    }
     let target = args.output.as_deref();
     let options = RenderOptions {
         details: args.details,

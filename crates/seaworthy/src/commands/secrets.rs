@@ -22,13 +22,20 @@ Examples:
 A comment `seaworthy:allow` (or `gitleaks:allow`, `nosecret`) on the line of a secret sets it
 aside; the report counts what is set aside.";
 
+/// Here another default holds than where images are scanned.
+const FAIL_ON: &str = "Findings of this severity or worse are against the policy; `none` for no \
+    severity [default: low]";
+
 /// Look for secrets in source directories and files.
 ///
 /// The same rules as `seaworthy scan`. Links are not followed, `.gitignore` is not obeyed, and
 /// of `.git` the configuration and loose objects are read. Without a policy every secret of
 /// severity low or worse fails.
 #[derive(Args)]
-#[command(after_long_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"))]
+#[command(
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"),
+    mut_arg("fail_on", |arg| arg.help(FAIL_ON))
+)]
 pub struct SecretsArgs {
     /// Directories and files
     #[arg(value_name = "PATH", required = true)]

@@ -407,7 +407,7 @@ fn fixes_are_written_out_for_the_dockerfile_of_an_image() {
         .collect();
     for wanted in [
         (".dockerignore", "**/.env"),
-        ("Dockerfile", "# NPM_TOKEN comes as a secret mount"),
+        ("Dockerfile", "# NPM_TOKEN is not declared"),
         ("Dockerfile", "# DB_PASSWORD is set when the container runs"),
     ] {
         assert!(fixes.contains(&wanted), "{wanted:?}: {fixes:#?}");
