@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use seaworthy_core::{Problem, ProblemKind};
 use seaworthy_signatures::SignatureSet;
 use seaworthy_signatures::install::{InstallDir, Installed};
-use seaworthy_signatures::manifest::Manifest;
+use seaworthy_signatures::manifest::{Manifest, NamedInactive};
 use seaworthy_signatures::update::compile_path;
 use seaworthy_signatures::yara::{ScanLimits, YaraReport, YaraRules, clamav_files};
 
@@ -184,14 +184,47 @@ fn own(path: &Path, now: Timestamp) -> Result<Signatures, EngineError> {
     }
     let mut description = described(SignaturesKind::Own, &compiled.set, &compiled.manifest);
     description.built_at = None;
+    let notice = left_out(&compiled.manifest);
     Ok(Signatures {
         set: Arc::new(compiled.set),
         description,
         notices: refused_rules(path, &compiled.rules_report)
             .into_iter()
+            .chain(notice)
             .collect(),
         yara: (compiled.manifest.yara_rules > 0).then_some(compiled.rules),
     })
+}
+
+/// Says which of the user's signatures are not looked for. A file of which none is makes the
+/// result incomplete: somebody relies on it.
+fn left_out(manifest: &Manifest) -> Option<Problem> {
+    let count: u64 = manifest.inactive.iter().map(|reason| reason.count).sum();
+    if count == 0 {
+        return None;
+    }
+    let mut message = format!("{count} of {} signature lines not used", manifest.parsed);
+    if let Some(first) = manifest.inactive_named.first() {
+        message.push_str(&format!(
+            ", the first: `{}` in `{}`: {}",
+            first.name.escape_debug(),
+            first.file.escape_debug(),
+            first.reason
+        ));
+    }
+    let useless = manifest.sources.iter().find(|source| {
+        let is_named = |named: &NamedInactive| named.file == source.name;
+        source.active == 0 && manifest.inactive_named.iter().any(is_named)
+    });
+    let kind = match useless {
+        Some(source) => {
+            let name = source.name.escape_debug();
+            message.push_str(&format!("; nothing in `{name}` can be used"));
+            ProblemKind::Unsupported
+        }
+        None => ProblemKind::Notice,
+    };
+    Some(Problem::new(kind, message))
 }
 
 fn of_lines(lines: &[String]) -> Result<Signatures, EngineError> {
@@ -387,6 +420,32 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn lines_of_the_user_that_are_not_used_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        };
+        let notice = || {
+            let choice = SignaturesChoice::From(folder.path().to_owned());
+            open(&choice).unwrap().unwrap().notices.first().cloned()
+        };
+        write("a.ndb", "A:0:*:6e6565646c65\n");
+        assert_eq!(notice(), None);
+        write("a.ndb", "A:0:*:6e6565646c65\nB:0:*:xyz\n");
+        let told = notice().unwrap();
+        assert_eq!(told.kind, ProblemKind::Notice, "{told:?}");
+        assert!(
+            told.message
+                .starts_with("1 of 2 signature lines not used, the first: `B`"),
+            "{told:?}"
+        );
+        write("b.ndb", "C:0:*:xyz\n");
+        let told = notice().unwrap();
+        assert_eq!(told.kind, ProblemKind::Unsupported, "{told:?}");
+        assert!(told.message.contains("nothing in `b.ndb`"), "{told:?}");
     }
 
     #[test]

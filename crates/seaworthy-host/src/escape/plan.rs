@@ -179,8 +179,7 @@ pub fn parse_plan(command: &str) -> Result<Plan, String> {
             builder.flag(name, &value)?;
             continue;
         }
-        let mut letters = flag.char_indices();
-        for (at, letter) in letters {
+        for (at, letter) in flag.char_indices() {
             let Some((_, name)) = SHORT.iter().find(|(short, _)| *short == letter) else {
                 return Err(unknown(&format!("-{letter}")));
             };

@@ -5,6 +5,7 @@ use seaworthy_core::{DetectionEngine, DetectionEvidence, EvidenceItem, Meta, Pro
 use seaworthy_signatures::clamd::{Clamd, ClamdVerdict};
 
 use super::Engine;
+use super::examine::Room;
 use crate::Sink;
 
 /// The row of the list of engines.
@@ -27,17 +28,17 @@ pub struct ClamdTool {
 }
 
 /// Asks about a whole file.
-pub(super) fn look(tool: &ClamdTool, bytes: &[u8], room: &mut usize, sink: &mut Sink) {
+pub(super) fn look(tool: &ClamdTool, bytes: &[u8], room: &mut Room, sink: &mut Sink) {
     match tool.clamd.scan(bytes) {
         ClamdVerdict::Clean => {}
-        ClamdVerdict::Found(name) => super::examine::push(
+        ClamdVerdict::Found(name) => room.push(
+            &name.clone(),
             EvidenceItem::Detection(DetectionEvidence {
                 engine: DetectionEngine::Clamd,
                 name,
                 inside: None,
                 note: "found by clamd".to_owned(),
             }),
-            room,
             sink,
         ),
         ClamdVerdict::NotScanned(reason) => {

@@ -5,6 +5,8 @@
 //! by a method that is not decoded is told as a notice and no more: language packages bring broken
 //! archives as test data, and no image could be judged otherwise.
 
+use std::collections::HashMap;
+
 use seaworthy_core::{EvidenceItem, ProblemKind};
 use seaworthy_signatures::heuristics::FileFacts;
 use seaworthy_signatures::{Context, Digests};
@@ -13,9 +15,11 @@ use seaworthy_unpack::{Flow, Format, Incomplete, Member, Visitor, appended, unpa
 use super::{clamd, heuristics, secrets, signatures, yara};
 use crate::{FileMeta, Sink, Tools};
 
-/// Items of malware engines kept of one file: an archive of ten thousand copies is said well
+/// Items of one malware engine kept of one file: an archive of ten thousand copies is said well
 /// enough by the first.
 const MAX_FINDS: usize = 1000;
+/// Places of one rule or signature kept of one file.
+const MAX_PLACES: usize = 20;
 /// Characters of a way into archives that are kept: names in hostile archives are long.
 const MAX_INSIDE: usize = 1024;
 
@@ -28,8 +32,8 @@ pub fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut Sink) {
         file,
         tools,
         sink,
-        finds_left: MAX_FINDS,
-        secrets_left: secrets::MAX_SECRETS,
+        rooms: Rooms::default(),
+        secrets_room: secrets::Room::default(),
         allowed: Vec::new(),
         chain: Vec::new(),
         is_damaged: false,
@@ -43,7 +47,7 @@ pub fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut Sink) {
     };
     let allowed = examiner.malware(&facts, None, digests, bytes);
     if let Some(tool) = &tools.clamd {
-        clamd::look(tool, bytes, &mut examiner.finds_left, examiner.sink);
+        clamd::look(tool, bytes, &mut examiner.rooms.clamd, examiner.sink);
     }
     if let Some((format, start)) = format {
         examiner.allowed.push(allowed);
@@ -55,23 +59,63 @@ pub fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut Sink) {
     if !is_container || examiner.is_damaged {
         examiner.secrets(name, None, bytes);
     }
-    let finds_left = examiner.finds_left;
+    let rooms = [
+        &examiner.rooms.heuristics,
+        &examiner.rooms.signatures,
+        &examiner.rooms.yara,
+        &examiner.rooms.clamd,
+    ];
+    let is_full = rooms.iter().any(|room| room.is_full);
+    let secrets_room = examiner.secrets_room;
     if upx(bytes).is_some() {
         let message = "not looked into: packed with UPX, which is not unpacked";
         sink.problem(ProblemKind::Notice, message);
     }
-    if finds_left == 0 {
-        let message = format!("matches {MAX_FINDS} signatures or more; the rest is not listed");
-        sink.problem(ProblemKind::Notice, message);
+    if is_full {
+        let message = format!(
+            "matches a rule or signature at more than {MAX_PLACES} places, or more than \
+             {MAX_FINDS} in all; the rest is not listed"
+        );
+        sink.problem(ProblemKind::LimitReached, message);
+    }
+    secrets_room.tell(sink);
+}
+
+/// How much one engine may still say about a file. Each has its own, and each rule in it: what
+/// matches a thousand times hides nothing but itself.
+#[derive(Default)]
+pub(super) struct Room {
+    count: usize,
+    by_name: HashMap<Box<str>, usize>,
+    /// Whether anything was left out.
+    is_full: bool,
+}
+
+impl Room {
+    /// Adds an item of the rule or signature as long as there is room.
+    pub(super) fn push(&mut self, name: &str, item: EvidenceItem, sink: &mut Sink) {
+        if self.count >= MAX_FINDS {
+            self.is_full = true;
+            return;
+        }
+        let places = self.by_name.entry(name.into()).or_default();
+        if *places >= MAX_PLACES {
+            self.is_full = true;
+            return;
+        }
+        *places += 1;
+        self.count += 1;
+        sink.push(item);
     }
 }
 
-/// Adds an item as long as there is room.
-pub(super) fn push(item: EvidenceItem, room: &mut usize, sink: &mut Sink) {
-    if let Some(left) = room.checked_sub(1) {
-        *room = left;
-        sink.push(item);
-    }
+/// Room for each engine.
+#[derive(Default)]
+struct Rooms {
+    heuristics: Room,
+    signatures: Room,
+    yara: Room,
+    clamd: Room,
 }
 
 /// The start of a message about a member: its way, and nothing for the file itself.
@@ -88,8 +132,8 @@ struct Examiner<'e> {
     file: &'e FileMeta<'e>,
     tools: &'e Tools,
     sink: &'e mut Sink,
-    finds_left: usize,
-    secrets_left: usize,
+    rooms: Rooms,
+    secrets_room: secrets::Room,
     /// For the file and each member on the way to the current one: whether an allow list names it
     /// or one before it.
     allowed: Vec<bool>,
@@ -124,7 +168,7 @@ impl<'e> Examiner<'e> {
         bytes: &[u8],
     ) -> bool {
         if self.tools.heuristics {
-            heuristics::look(facts, bytes, &mut self.finds_left, self.sink);
+            heuristics::look(facts, bytes, &mut self.rooms.heuristics, self.sink);
         }
         if self.allowed.last() == Some(&true) {
             return true;
@@ -142,14 +186,14 @@ impl<'e> Examiner<'e> {
                 digests,
                 ..Context::default()
             };
-            let room = &mut self.finds_left;
+            let room = &mut self.rooms.signatures;
             allowed = signatures::look(set, facts.inside, bytes, &context, room, self.sink);
         }
         if let Some(rules) = &self.tools.yara
             && !allowed
         {
             let name = facts.inside.unwrap_or(facts.path.as_str());
-            let room = &mut self.finds_left;
+            let room = &mut self.rooms.yara;
             yara::look(&**rules, name, facts.inside, bytes, room, self.sink);
         }
         allowed
@@ -157,7 +201,7 @@ impl<'e> Examiner<'e> {
 
     fn secrets(&mut self, name: &str, inside: Option<&str>, bytes: &[u8]) {
         if let Some(scanner) = &self.tools.secrets {
-            let room = &mut self.secrets_left;
+            let room = &mut self.secrets_room;
             secrets::look(scanner, name, inside, bytes, room, self.sink);
         }
     }

@@ -8,6 +8,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use super::Engine;
+use super::examine::Room;
 use crate::Sink;
 
 /// The row of the list of engines.
@@ -66,10 +67,17 @@ fn written(name: &str, digest: &[u8]) -> String {
 }
 
 /// Asks the rules about a file or member.
-pub(super) fn look(file: &FileFacts<'_>, bytes: &[u8], room: &mut usize, sink: &mut Sink) {
+pub(super) fn look(file: &FileFacts<'_>, bytes: &[u8], room: &mut Room, sink: &mut Sink) {
     let mut seen = Vec::new();
     heuristics::examine(file, bytes, &mut seen);
     for item in seen {
-        super::examine::push(item, room, sink);
+        match &item {
+            EvidenceItem::Suspicion(suspicion) => {
+                let rule = suspicion.rule.clone();
+                room.push(&rule, item, sink);
+            }
+            // One of each at most, of the file itself.
+            _ => sink.push(item),
+        }
     }
 }

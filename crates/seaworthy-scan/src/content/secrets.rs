@@ -6,10 +6,12 @@
 //!
 //! What is packed in archives is shown to it by the caller.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use seaworthy_core::{EvidenceItem, Meta, SecretEvidence};
+use seaworthy_core::{EvidenceItem, Meta, ProblemKind, SecretEvidence};
 use seaworthy_secrets::assignment::Quotes;
+use seaworthy_secrets::engine::MatchKind;
 use seaworthy_secrets::file_kind::quotes_of;
 use seaworthy_secrets::rule::WINDOW_BYTES;
 use seaworthy_secrets::scanner::SecretScanner;
@@ -21,7 +23,7 @@ use crate::{FileMeta, Sink, StreamReader, Tools};
 pub const ENGINE: Engine = Engine {
     meta: Meta {
         id: "secrets",
-        revision: 3,
+        revision: 4,
         summary: "Keys, tokens and passwords in every file of every layer",
         references: &["https://cwe.mitre.org/data/definitions/798.html"],
     },
@@ -32,8 +34,50 @@ pub const ENGINE: Engine = Engine {
 pub(super) const OVERLAP: usize = 2 * WINDOW_BYTES;
 /// A NUL in the first bytes makes a file a binary, as `grep` and `git` have it.
 const TEXT_HEAD: usize = 8 << 10;
-/// Secrets kept of one file: a dump of a thousand tokens is said well enough by the first.
-pub(super) const MAX_SECRETS: usize = 1000;
+/// Secrets kept of one file.
+const MAX_SECRETS: usize = 10_000;
+/// Secrets of one rule kept of one file: a dump of a thousand tokens is said well enough by the
+/// first, and hides no key of another kind behind them.
+const MAX_OF_RULE: usize = 200;
+
+/// How many secrets a file may still give.
+#[derive(Default)]
+pub(super) struct Room {
+    count: usize,
+    /// By the rule's number; `None` for assignments.
+    by_rule: HashMap<Option<usize>, usize>,
+    /// Whether anything was left out.
+    is_full: bool,
+}
+
+impl Room {
+    /// Whether there is room for one more of the kind, which is then taken.
+    fn take(&mut self, kind: MatchKind) -> bool {
+        let rule = match kind {
+            MatchKind::Rule(number) => Some(number),
+            MatchKind::Assignment => None,
+        };
+        let of_rule = self.by_rule.entry(rule).or_default();
+        if self.count >= MAX_SECRETS || *of_rule >= MAX_OF_RULE {
+            self.is_full = true;
+            return false;
+        }
+        *of_rule += 1;
+        self.count += 1;
+        true
+    }
+
+    /// Says that something was left out.
+    pub(super) fn tell(&self, sink: &mut Sink) {
+        if self.is_full {
+            let message = format!(
+                "holds more than {MAX_OF_RULE} secrets of a kind, or more than {MAX_SECRETS} in \
+                 all; the rest is not listed"
+            );
+            sink.problem(ProblemKind::LimitReached, message);
+        }
+    }
+}
 
 /// Looks at a whole file, or at a whole member of an archive: `name` decides how bare values
 /// count, `inside` is the way to the member. `room` is how many secrets the file may still give.
@@ -42,18 +86,15 @@ pub(super) fn look(
     name: &str,
     inside: Option<&str>,
     bytes: &[u8],
-    room: &mut usize,
+    room: &mut Room,
     sink: &mut Sink,
 ) {
     let size = bytes.len() as u64;
     let mut reader = SecretReader::new(Some(scanner.clone()), name, size);
     reader.inside = inside.map(Into::into);
-    reader.found = MAX_SECRETS.saturating_sub(*room);
-    if reader.wants_more() {
-        reader.window(0, bytes, sink);
-        *room = MAX_SECRETS.saturating_sub(reader.found);
-        reader.end(sink);
-    }
+    reader.room = std::mem::take(room);
+    reader.window(0, bytes, sink);
+    *room = reader.end(sink);
 }
 
 /// Begins with a file that is seen window by window.
@@ -83,21 +124,16 @@ impl SecretReader {
             newlines: 0,
             counted_to: 0,
             put_back: Vec::new(),
-            found: 0,
+            room: Room::default(),
         }
     }
 
-    fn end(self, sink: &mut Sink) {
-        if self.found >= MAX_SECRETS {
-            sink.problem(
-                seaworthy_core::ProblemKind::Notice,
-                format!("holds more than {MAX_SECRETS} secrets; the rest is not listed"),
-            );
-        }
+    fn end(self, sink: &mut Sink) -> Room {
         for mut evidence in self.put_back.into_iter().chain(self.by_path) {
             evidence.inside = join(self.inside.as_deref(), evidence.inside);
             sink.push(EvidenceItem::Secret(evidence));
         }
+        self.room
     }
 }
 
@@ -126,7 +162,7 @@ struct SecretReader {
     counted_to: u64,
     /// Matches of the last window that the next one may see better.
     put_back: Vec<SecretEvidence>,
-    found: usize,
+    room: Room,
 }
 
 impl SecretReader {
@@ -169,15 +205,14 @@ impl StreamReader for SecretReader {
             if at < self.decided_to {
                 continue;
             }
-            if self.found >= MAX_SECRETS {
-                break;
-            }
             if at < undecided {
+                if !self.room.take(found.kind) {
+                    continue;
+                }
                 let line = self.line(offset, bytes, found.range.start);
                 let mut evidence = scanner.evidence(bytes, &found, offset, line);
                 evidence.inside = join(self.inside.as_deref(), evidence.inside);
                 self.decided_to = offset + found.range.end as u64;
-                self.found += 1;
                 sink.push(EvidenceItem::Secret(evidence));
             } else {
                 // Its line is told when it is decided; at the end of a file that is shorter
@@ -194,11 +229,11 @@ impl StreamReader for SecretReader {
     }
 
     fn wants_more(&self) -> bool {
-        self.scanner.is_some() && self.found < MAX_SECRETS
+        self.scanner.is_some()
     }
 
     fn finish(self: Box<Self>, sink: &mut Sink) {
-        self.end(sink);
+        self.end(sink).tell(sink);
     }
 }
 

@@ -7,6 +7,7 @@ use seaworthy_core::{DetectionEngine, DetectionEvidence, EvidenceItem, Meta, Pro
 use seaworthy_signatures::{Context, Detection, DetectionKind, SignatureSet};
 
 use super::Engine;
+use super::examine::Room;
 use crate::Sink;
 
 /// The row of the list of engines.
@@ -26,7 +27,7 @@ pub(super) fn look(
     inside: Option<&str>,
     bytes: &[u8],
     context: &Context<'_>,
-    room: &mut usize,
+    room: &mut Room,
     sink: &mut Sink,
 ) -> bool {
     let scan = set.scan(bytes, context);
@@ -34,14 +35,14 @@ pub(super) fn look(
         return true;
     }
     for detection in scan.detections {
-        super::examine::push(
+        room.push(
+            &detection.name.clone(),
             EvidenceItem::Detection(DetectionEvidence {
                 engine: DetectionEngine::Signatures,
                 note: note(&detection),
                 name: detection.name,
                 inside: inside.map(Into::into),
             }),
-            room,
             sink,
         );
     }

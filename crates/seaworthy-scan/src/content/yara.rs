@@ -4,6 +4,7 @@ use seaworthy_core::{DetectionEngine, DetectionEvidence, EvidenceItem, Meta, Pro
 use seaworthy_signatures::yara::{RuleEngine, YaraFile};
 
 use super::Engine;
+use super::examine::Room;
 use crate::Sink;
 
 /// The row of the list of engines.
@@ -23,7 +24,7 @@ pub(super) fn look(
     path: &str,
     inside: Option<&str>,
     bytes: &[u8],
-    room: &mut usize,
+    room: &mut Room,
     sink: &mut Sink,
 ) {
     let file = YaraFile {
@@ -32,14 +33,14 @@ pub(super) fn look(
     };
     let scan = rules.scan(bytes, &file);
     for found in scan.matches {
-        super::examine::push(
+        room.push(
+            &found.rule.clone(),
             EvidenceItem::Detection(DetectionEvidence {
                 engine: DetectionEngine::Yara,
                 name: found.rule,
                 inside: inside.map(Into::into),
                 note: found.note,
             }),
-            room,
             sink,
         );
     }

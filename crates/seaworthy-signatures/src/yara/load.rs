@@ -683,6 +683,27 @@ mod tests {
         assert!(rules.scan(&bytes, &YaraFile::default()).limited);
     }
 
+    #[test]
+    fn a_set_that_is_too_slow_three_times_is_left_out_and_that_is_told() {
+        let rule =
+            "rule a { strings: $a = /(a|b|ab)*c\\x00/ $b = \"late\" condition: any of them }";
+        let files = [("a.yar".to_owned(), rule.as_bytes().to_vec())];
+        let hurried = ScanLimits {
+            timeout: std::time::Duration::ZERO,
+            ..ScanLimits::default()
+        };
+        let (rules, _) = YaraRules::from_files(&files, hurried);
+        let bytes = b"latX late".repeat(200_000);
+        let short = || rules.scan(b"late", &YaraFile::default());
+        for _ in 0..3 {
+            let seen = short();
+            assert!(!seen.limited && seen.matches.len() == 1);
+            assert!(rules.scan(&bytes, &YaraFile::default()).limited);
+        }
+        let seen = short();
+        assert!(seen.limited && seen.matches.is_empty());
+    }
+
     const WORDS: [&str; 48] = [
         "rule",
         "rule a {",

@@ -171,7 +171,11 @@ impl RuleEngine for YaraRules {
             builtin.scan(bytes, file, &mut scan);
         }
         for pack in &self.packs {
-            pack.scan(bytes, file, &mut scan);
+            if pack.is_too_slow() {
+                scan.limited = true;
+            } else {
+                pack.scan(bytes, file, &mut scan);
+            }
         }
         scan.matches.sort();
         scan.matches

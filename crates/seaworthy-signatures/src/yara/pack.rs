@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use boreal::compiler::{Compiler, CompilerBuilder, CompilerParams};
-use boreal::scanner::{EvaluatedRule, ScanParams};
+use boreal::scanner::{EvaluatedRule, ScanError, ScanParams};
 use boreal::{Metadata, MetadataValue, Scanner};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -19,6 +20,8 @@ use crate::file_type::FileType;
 const REVISION: &[u8] = b"boreal-1.4/1";
 /// Most rules in a set.
 pub const MAX_RULES: usize = 100_000;
+/// How often the time may be up before a set of the user's rules is left out.
+const MAX_TIMEOUTS: u32 = 3;
 /// Most bytes of a metadata value that are kept.
 const MAX_META: usize = 2048;
 
@@ -105,6 +108,7 @@ impl PackBuilder {
             limits,
             prefix: Arc::from(prefix),
             revision: hash.digest(),
+            timeouts: Arc::default(),
         }
     }
 }
@@ -116,9 +120,17 @@ pub struct Pack {
     limits: ScanLimits,
     prefix: Arc<str>,
     revision: u64,
+    /// How often the time was up.
+    timeouts: Arc<AtomicU32>,
 }
 
 impl Pack {
+    /// Whether the time was up so often that another file is not worth it: one hostile or
+    /// careless rule costs its time for every file otherwise.
+    pub fn is_too_slow(&self) -> bool {
+        self.timeouts.load(Ordering::Relaxed) >= MAX_TIMEOUTS
+    }
+
     pub fn revision(&self) -> u64 {
         self.revision
     }
@@ -166,7 +178,12 @@ impl Pack {
         // What was found before the time was up counts.
         let (result, in_time) = match scanner.scan_mem(looked_at) {
             Ok(result) => (result, true),
-            Err((_, result)) => (result, false),
+            Err((error, result)) => {
+                if matches!(error, ScanError::Timeout) {
+                    self.timeouts.fetch_add(1, Ordering::Relaxed);
+                }
+                (result, false)
+            }
         };
         scan.limited |= !in_time;
         scan.matches
