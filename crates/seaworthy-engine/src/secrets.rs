@@ -151,6 +151,8 @@ pub(crate) fn judge_secrets(
     if let Some(dockerfile) = &dockerfile {
         fixes::write_out(&mut judged.findings, dockerfile, scanner, &evidence.layers);
     }
+    let told = judged.allow_notes.drain(..).take(MAX_NOTES);
+    notices.extend(told.map(|note| Problem::new(ProblemKind::Notice, note)));
     notices.extend(published_secrets(judged.in_os_packages));
     if let (Some(path), Some(baseline)) = (&options.write_baseline, &options.baseline) {
         let renewed = baseline.renewed(judged.places.into_iter());
@@ -312,11 +314,7 @@ pub(crate) fn open_secrets(
         notices.extend(refused.map(|(id, reason)| {
             Problem::new(
                 ProblemKind::Unsupported,
-                format!(
-                    "rule `{id}` of `{}` is not used: {reason}\n  hint: write its pattern without \
-                     that, or take the rule out of the file",
-                    file.name
-                ),
+                format!("rule `{id}` of `{}` is not used: {reason}", file.name),
             )
         }));
     }

@@ -15,6 +15,8 @@
 //!
 //! Comments on the line of a secret do the same ([`is_allowed_inline`]).
 
+use std::collections::BTreeSet;
+
 use regex::bytes::{Regex, RegexBuilder};
 use seaworthy_core::{SecretAllow, SecretEvidence};
 use serde::Deserialize;
@@ -220,6 +222,16 @@ impl AllowList {
         path: Option<&str>,
         today: &str,
     ) -> Option<&SecretAllow> {
+        self.covering(secret, path, today).map(|(_, entry)| entry)
+    }
+
+    /// The same with the entry's place.
+    pub(crate) fn covering(
+        &self,
+        secret: &SecretEvidence,
+        path: Option<&str>,
+        today: &str,
+    ) -> Option<(u32, &SecretAllow)> {
         (0_u32..)
             .zip(&self.entries)
             .map(|(place, allow)| (place, &allow.entry))
@@ -236,7 +248,38 @@ impl AllowList {
                         .as_deref()
                         .is_none_or(|glob| path.is_some_and(|path| glob_matches(glob, path)))
             })
-            .map(|(_, entry)| entry)
+    }
+
+    /// What the owner of the list should know: entries that expired before `today`, that name
+    /// a rule nobody knows, and that are not among the `used`.
+    pub(crate) fn notes(
+        &self,
+        today: &str,
+        is_rule: impl Fn(&str) -> bool,
+        used: &BTreeSet<u32>,
+    ) -> Vec<String> {
+        let note = |(place, allow): (u32, &Entry)| {
+            let entry = &allow.entry;
+            let line = match entry.line {
+                0 => String::new(),
+                line => format!(" (line {line})"),
+            };
+            let name = format!("the allow entry for {}{line}", name_of(entry));
+            let expired = entry.expires.as_deref().filter(|last| today > *last);
+            let unknown = entry.rule.as_deref().filter(|rule| !is_rule(rule));
+            match (expired, unknown) {
+                (Some(last), _) => Some(format!("{name} expired on {last} and no longer applies")),
+                (None, Some(rule)) => Some(format!(
+                    "{name} names the rule `{}`, which does not exist",
+                    rule.escape_debug()
+                )),
+                (None, None) if !used.contains(&place) => {
+                    Some(format!("{name} sets nothing aside"))
+                }
+                (None, None) => None,
+            }
+        };
+        (0_u32..).zip(&self.entries).filter_map(note).collect()
     }
 
     /// What decides on [`AllowList::by_value`], for keys of caches.
@@ -245,6 +288,14 @@ impl AllowList {
             let entry = &allow.entry;
             format!("{:?}", (&entry.sha256, &entry.pattern, &entry.stop_word))
         })
+    }
+}
+
+/// What an entry is about. A pattern or a word may be part of a secret and is not shown.
+fn name_of(entry: &SecretAllow) -> String {
+    match (&entry.path, &entry.rule) {
+        (Some(text), _) | (None, Some(text)) => format!("`{}`", text.escape_debug()),
+        (None, None) => "a value".to_owned(),
     }
 }
 
@@ -425,6 +476,31 @@ mod tests {
         .unwrap();
         assert!(list.covers(&secret(vec![]), None, "2026-05-01").is_some());
         assert!(list.covers(&secret(vec![]), None, "2026-05-02").is_none());
+    }
+
+    #[test]
+    fn entries_that_expired_name_no_rule_or_set_nothing_aside_are_told() {
+        let list = AllowList::new(vec![
+            entry(|e| {
+                e.path = Some("conf/**".into());
+                e.expires = Some("2020-01-01".into());
+                e.line = 1;
+            }),
+            entry(|e| e.rule = Some("no-such-rule".into())),
+            entry(|e| e.stop_word = Some("harbour".into())),
+            entry(|e| e.path = Some("used".into())),
+        ])
+        .unwrap();
+        let notes = list.notes("2026-01-01", |rule| rule == "a", &BTreeSet::from([3]));
+        assert_eq!(
+            notes,
+            [
+                "the allow entry for `conf/**` (line 1) expired on 2020-01-01 and no longer applies",
+                "the allow entry for `no-such-rule` names the rule `no-such-rule`, which does not \
+                 exist",
+                "the allow entry for a value sets nothing aside",
+            ]
+        );
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct SecretFindings {
     pub in_os_packages: u64,
     /// How many places were set aside, by the reason why, and the first of them.
     pub allowed: BTreeMap<String, Allowed>,
+    /// Entries of the allow list that expired, name no rule, or set nothing aside.
+    pub allow_notes: Vec<String>,
     /// Findings all of whose places stand in the baseline.
     pub known: Vec<KnownFinding>,
     /// Rule, place and fingerprint of everything found: what a baseline of today holds.
@@ -116,6 +118,7 @@ pub fn judge<'r>(
         public: public_keys(image),
     };
     let mut out = SecretFindings::default();
+    let mut used = BTreeSet::new();
     let packages = package_layers(image);
     let mut groups: BTreeMap<&str, Vec<Place<'_>>> = BTreeMap::new();
     let files = image.items.iter().filter_map(|traced| match &traced.item {
@@ -139,13 +142,16 @@ pub fn judge<'r>(
             out.allow(reason, &place);
             continue;
         }
-        if let Some(entry) = judging.allow.covers(secret, place.path(), &judge.today) {
+        if let Some((number, entry)) = judging.allow.covering(secret, place.path(), &judge.today) {
+            used.insert(number);
             let reason = format!("the allow list: {}", entry.reason);
             out.allow(reason, &place);
             continue;
         }
         groups.entry(&secret.fingerprint).or_default().push(place);
     }
+    let is_rule = |id: &str| id == GENERIC_RULE.id || judge.rules.contains_key(id);
+    out.allow_notes = judging.allow.notes(&judge.today, is_rule, &used);
     // By place and not by keyed hash, so that every installation numbers them alike.
     let mut groups: Vec<Vec<Place<'_>>> = groups.into_values().collect();
     for places in &mut groups {

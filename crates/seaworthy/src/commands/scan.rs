@@ -60,12 +60,10 @@ pub fn write(report: &Report, args: &OutputArgs, session: &Session) -> Result<u8
         |message: &str| message.starts_with("rule `") && message.contains("` is not used: ");
     for problem in &report.problems {
         if problem.incomplete && is_unused_rule(&problem.message) {
-            let lines: Vec<_> = problem
-                .message
-                .split('\n')
-                .map(seaworthy_report::printable)
-                .collect();
-            session.warn(&lines.join("\n"));
+            session.warn(&format!(
+                "{}\n  hint: write its pattern without that, or take the rule out of the file",
+                seaworthy_report::printable(&problem.message)
+            ));
         }
     }
     let target = args.output.as_deref();
