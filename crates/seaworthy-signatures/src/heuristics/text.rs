@@ -64,6 +64,22 @@ pub(super) fn readable(bytes: &[u8]) -> Readable<'_> {
     Readable { bytes: text, gap }
 }
 
+/// Shell text without quotes, escapes and the ends of lines that go on.
+pub(super) fn without_quotes(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.iter().peekable();
+    while let Some(&byte) = rest.next() {
+        match byte {
+            b'"' | b'\'' => {}
+            b'\\' => {
+                rest.next_if(|next| **next == b'\n');
+            }
+            _ => out.push(byte),
+        }
+    }
+    out
+}
+
 /// The interpreter that the `#!` line names, without its folder: `sh` for `#!/bin/sh -e`,
 /// `python3` for `#!/usr/bin/env python3`.
 pub(super) fn shebang(bytes: &[u8]) -> Option<Cow<'_, str>> {
