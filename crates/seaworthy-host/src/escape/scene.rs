@@ -586,11 +586,10 @@ impl<'f> Scene<'f> {
         match (&kernel.apparmor, &kernel.selinux) {
             (Fact::Known(true), _) => match label {
                 Some(Fact::Known(label)) if !label.starts_with("unconfined") => found.clear(),
-                Some(Fact::Known(label)) => {
-                    if found.is_empty() {
-                        found.push(off("/proc/PID/attr/current", label));
-                    }
+                Some(Fact::Known(label)) if found.is_empty() => {
+                    found.push(off("/proc/PID/attr/current", label));
                 }
+                Some(Fact::Known(_)) => {}
                 _ if self.declared.apparmor_profile == "unconfined"
                     || has_option("apparmor=unconfined") =>
                 {
