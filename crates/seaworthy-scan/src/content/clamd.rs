@@ -12,7 +12,7 @@ use crate::Sink;
 pub const ENGINE: Engine = Engine {
     meta: Meta {
         id: "clamd",
-        revision: 1,
+        revision: 2,
         summary: "Malware that a ClamAV daemon of the user's knows, in every file of every layer",
         references: &["https://docs.clamav.net/manual/Usage/Scanning.html#clamd"],
     },

@@ -15,7 +15,7 @@ use crate::Sink;
 pub const ENGINE: Engine = Engine {
     meta: Meta {
         id: "malware-rules",
-        revision: 1,
+        revision: 2,
         summary: "Miners, backdoors, persistence, tampered and misplaced programs, by rules of our own",
         references: &["https://attack.mitre.org/matrices/enterprise/containers/"],
     },

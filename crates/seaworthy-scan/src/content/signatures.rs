@@ -14,7 +14,7 @@ use crate::Sink;
 pub const ENGINE: Engine = Engine {
     meta: Meta {
         id: "signatures",
-        revision: 1,
+        revision: 2,
         summary: "Malware that ClamAV signatures know, in every file of every layer",
         references: &["https://docs.clamav.net/manual/Signatures.html"],
     },

@@ -11,7 +11,7 @@ use crate::Sink;
 pub const ENGINE: Engine = Engine {
     meta: Meta {
         id: "yara",
-        revision: 1,
+        revision: 2,
         summary: "Malware that YARA rules know, ours and those of the user, in every file",
         references: &["https://yara.readthedocs.io/en/stable/writingrules.html"],
     },
