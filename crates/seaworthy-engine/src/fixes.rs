@@ -919,15 +919,16 @@ mod tests {
             name: "Dockerfile".to_owned(),
             file: seaworthy_lint::dockerfile::parse(text),
         };
-        let mut evidence = seaworthy_core::ImageEvidence::default();
-        evidence.config_secrets = secrets_of(&dockerfile, &scanner);
+        let evidence = seaworthy_core::ImageEvidence {
+            config_secrets: secrets_of(&dockerfile, &scanner),
+            ..Default::default()
+        };
         let judging = seaworthy_secrets::findings::Judging {
             now: 0,
             allow: scanner.allow_list(),
             baseline: None,
         };
-        let mut judged =
-            seaworthy_secrets::findings::judge(&mut evidence, scanner.rules(), &judging);
+        let mut judged = seaworthy_secrets::findings::judge(&evidence, scanner.rules(), &judging);
         write_out(&mut judged.findings, &dockerfile, &scanner, &[]);
         let fixes = judged
             .findings

@@ -367,7 +367,7 @@ mod tests {
             .rules()
             .find(|rule| rule.id == "authorization-header")
             .unwrap();
-        assert_eq!(rule.severity, seaworthy_core::Severity::Medium);
+        assert_eq!(rule.severity, Severity::Medium);
         for harmless in [
             "$TOKEN_OF_THE_HARBOUR_1",
             "{{ token_of_the_harbour_1 }}",
