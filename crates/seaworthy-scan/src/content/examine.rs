@@ -66,6 +66,7 @@ pub fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut Sink) {
         &examiner.rooms.clamd,
     ];
     let is_full = rooms.iter().any(|room| room.is_full);
+    let has_more_places = rooms.iter().any(|room| room.has_more_places);
     let secrets_room = examiner.secrets_room;
     if upx(bytes).is_some() {
         let message = "not looked into: packed with UPX, which is not unpacked";
@@ -73,10 +74,15 @@ pub fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut Sink) {
     }
     if is_full {
         let message = format!(
-            "matches a rule or signature at more than {MAX_PLACES} places, or more than \
-             {MAX_FINDS} in all; the rest is not listed"
+            "matches rules or signatures at more than {MAX_FINDS} places; the rest is not listed"
         );
         sink.problem(ProblemKind::LimitReached, message);
+    }
+    if has_more_places {
+        let message = format!(
+            "matches a rule or signature at more than {MAX_PLACES} places; those are enough"
+        );
+        sink.problem(ProblemKind::Notice, message);
     }
     secrets_room.tell(sink);
 }
@@ -87,8 +93,10 @@ pub fn look(file: &FileMeta<'_>, bytes: &[u8], tools: &Tools, sink: &mut Sink) {
 pub(super) struct Room {
     count: usize,
     by_name: HashMap<Box<str>, usize>,
-    /// Whether anything was left out.
+    /// Whether something that may be new was left out.
     is_full: bool,
+    /// Whether more places of what is reported already were left out.
+    has_more_places: bool,
 }
 
 impl Room {
@@ -100,7 +108,7 @@ impl Room {
         }
         let places = self.by_name.entry(name.into()).or_default();
         if *places >= MAX_PLACES {
-            self.is_full = true;
+            self.has_more_places = true;
             return;
         }
         *places += 1;
