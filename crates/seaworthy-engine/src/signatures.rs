@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use seaworthy_core::{Problem, ProblemKind};
 use seaworthy_signatures::SignatureSet;
+use seaworthy_signatures::clamav::Reason;
 use seaworthy_signatures::install::{InstallDir, Installed};
-use seaworthy_signatures::manifest::{Manifest, NamedInactive};
+use seaworthy_signatures::manifest::Manifest;
 use seaworthy_signatures::update::compile_path;
 use seaworthy_signatures::yara::{ScanLimits, YaraReport, YaraRules, clamav_files};
 
@@ -199,12 +200,23 @@ fn own(path: &Path, now: Timestamp) -> Result<Signatures, EngineError> {
 /// Says which of the user's signatures are not looked for. A file of which none is makes the
 /// result incomplete: somebody relies on it.
 fn left_out(manifest: &Manifest) -> Option<Problem> {
-    let count: u64 = manifest.inactive.iter().map(|reason| reason.count).sum();
+    // What the user's own ignore list names is left out on purpose.
+    let ignored = Reason::Ignored.as_str();
+    let count: u64 = manifest
+        .inactive
+        .iter()
+        .filter(|inactive| inactive.reason != ignored)
+        .map(|inactive| inactive.count)
+        .sum();
     if count == 0 {
         return None;
     }
+    let named = || {
+        let named = manifest.inactive_named.iter();
+        named.filter(|inactive| inactive.reason != ignored)
+    };
     let mut message = format!("{count} of {} signature lines not used", manifest.parsed);
-    if let Some(first) = manifest.inactive_named.first() {
+    if let Some(first) = named().next() {
         message.push_str(&format!(
             ", the first: `{}` in `{}`: {}",
             first.name.escape_debug(),
@@ -212,10 +224,10 @@ fn left_out(manifest: &Manifest) -> Option<Problem> {
             first.reason
         ));
     }
-    let useless = manifest.sources.iter().find(|source| {
-        let is_named = |named: &NamedInactive| named.file == source.name;
-        source.active == 0 && manifest.inactive_named.iter().any(is_named)
-    });
+    let useless = manifest
+        .sources
+        .iter()
+        .find(|source| source.active == 0 && named().any(|inactive| inactive.file == source.name));
     let kind = match useless {
         Some(source) => {
             let name = source.name.escape_debug();
